@@ -1,0 +1,3 @@
+from masksmith.cli import main
+
+main()

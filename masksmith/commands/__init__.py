@@ -1,0 +1,1 @@
+"""Commands that need several packages at once; imported by the command line when they are called."""
