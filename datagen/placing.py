@@ -28,7 +28,7 @@ LENGTH_M = (0.10, 0.36)
 """Heel to toe: a small child's foot to the longest on record."""
 FOOT_PART_M = 0.08
 """Below this height is foot, above it ankle and leg."""
-WIDTH_TO_LENGTH = (0.2, 0.72)
+WIDTH_TO_LENGTH = (0.2, 0.88)
 _TILT_DEG = 6.0  # a scan that leans less stands as its scanner saw it
 _YAW_DEG = 15.0
 

@@ -86,7 +86,7 @@ def read_scan(
             path,
             "a texture or vertex colours",
             "a mesh without colour",
-            "export it with a texture or vertex colours (OBJ, GLB, PLY), or have it painted with --skin MELANIN (0 to 1)",
+            "export it with a texture or vertex colours (OBJ, GLB, PLY), or have it painted: --skin MELANIN (0 to 1)",
         )
     surface = mend(raw, path)
     placed = placing.place(surface.vertices, surface.faces, where=path, units=units or entry.units, up=up or entry.up)
