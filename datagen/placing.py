@@ -29,7 +29,7 @@ LENGTH_M = (0.10, 0.36)
 FOOT_PART_M = 0.08
 """Below this height is foot, above it ankle and leg."""
 WIDTH_TO_LENGTH = (0.2, 0.88)
-_TILT_DEG = 6.0  # a scan that leans less stands as its scanner saw it
+_TILT_DEG = 10.0  # a scan that leans less stands as its scanner saw it
 _YAW_DEG = 15.0
 
 
@@ -137,20 +137,19 @@ def _find_up(vertices: Points, faces: Array) -> tuple[str, Points, str]:
     centres, normals, areas = _areas(vertices, faces)
     holes = open_ends(faces)
     rim = vertices[holes[0]] if holes else None
-    scores = {name: _stands(_axis(name), vertices, (centres, normals, areas), rim) for name in UPS}
+    shape = (centres, normals, areas)
+    scores = {name: _stands(_axis(name), vertices, shape, rim) for name in UPS}
     name = max(scores, key=lambda key: scores[key])
-    guess = _axis(name)
-    if rim is not None and len(rim) >= 8 and scores[name] < 1.0:
-        guess = _hole_direction(rim, vertices)
-        name = "tilted"
-    elif scores[name] < 0.15:
-        name = "tilted"
-    sole = _hull_sole(vertices, guess)
-    lean = float(np.degrees(np.arccos(np.clip(guess @ sole, -1, 1))))
     by = "the open end of the leg above the sole" if rim is not None else "the flat sole"
-    if name == "tilted" or lean > _TILT_DEG:
-        return "tilted", sole, f"the scan was tilted and was stood on its sole, found by {by}"
-    return name, guess, f"up axis {name} found by {by}"
+    lean = np.degrees(np.arccos(np.clip(_axis(name) @ _hull_sole(vertices, _axis(name)), -1, 1)))
+    if lean <= _TILT_DEG and scores[name] >= (1.0 if rim is not None else 0.15):
+        return name, _axis(name), f"up axis {name} found by {by}"
+    guesses = [_axis(axis) for axis in UPS]
+    if rim is not None and len(rim) >= 8:
+        guesses.append(_hole_direction(rim, vertices))
+    soles = [_hull_sole(vertices, guess) for guess in guesses]
+    best = max(soles, key=lambda sole: _stands(sole, vertices, shape, rim))
+    return "tilted", best, f"the scan was tilted and was stood on its sole, found by {by}"
 
 
 def _stands(up: Points, vertices: Points, shape: tuple[Points, Points, Points], rim: Points | None) -> float:
