@@ -1,0 +1,173 @@
+"""The bank of cutouts: every foot rendered under a few lamps and from a few cameras, a file a subject."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datagen import cameras, cutouts, feet, lights, scans, surface
+from datagen.cameras import Camera
+from datagen.cutouts import Cutout
+from datagen.foot import Foot
+from datagen.lights import Caster
+from datagen.surface import Surface
+from masksmith import files, seeds
+from masksmith.engine import Engine, Shard
+from masksmith.errors import BadInput
+from masksmith.receipts import Receipts
+
+LAMPS = 2  # settings (pose, lamp) a subject; the views are shared out among them
+_DRAWS = 60  # cameras drawn until one suits
+_RENDERS = 3  # renderings until the foot is seen well enough
+_SMALLEST_FOOT = 0.012  # share of the canvas
+_PAIR_SHARE = 0.4
+_OWN_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a foot comes from: a scan file, or the number of a parametric foot."""
+
+    subject: str
+    scan: scans.ScanFile | None = None
+    number: int = 0
+    licence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """How feet are photographed.
+
+    Attributes:
+        views: pictures a subject.
+        canvas: side of a cutout in pixels.
+        scanner: the four fixed cameras of document F instead of phones.
+    """
+
+    views: int = 8
+    canvas: int = 448
+    scanner: bool = False
+
+
+def sources(spec: str, seed: int) -> list[Source]:
+    """The feet that ``spec`` names: a folder of scans, or ``parametric:N`` for N made ones.
+
+    Raises:
+        BadInput: no such folder, no scans in it.
+    """
+    if spec.startswith("parametric:"):
+        count = int(spec.split(":", 1)[1])
+        return [
+            Source(f"P{k:04d}", None, k, "CC0-1.0", files.digest({"parametric": k, "seed": seed})) for k in range(count)
+        ]
+    found = scans.list_scans(Path(spec))
+    if not found:
+        raise BadInput(spec, "scans (OBJ, GLB, PLY)", "none", "name the folder that holds them, or use parametric:60")
+    return [Source(scan.subject, scan, 0, scan.licence, files.sha256(scan.path)) for scan in found]
+
+
+def build(
+    out: Path, found: Sequence[Source], rig: Rig, seed: int, engine: Engine, receipts: Receipts
+) -> list[dict[str, Any]]:
+    """Render all cutouts into ``out``; returns a receipt a source: file, subject, number of cutouts, notes."""
+    shards = [Shard(position, rig.views, source) for position, source in enumerate(found)]
+    return engine.map(partial(_render_source, os.fspath(out), rig, seed), shards, receipts=receipts, label="cutouts")
+
+
+def load(source: Source, seed: int) -> Foot:
+    """Read or make the foot."""
+    if source.scan is None:
+        return replace(feet.parametric_foot(seed, source.number), subject=source.subject)
+    return scans.read_scan(source.scan)
+
+
+def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any]:
+    source: Source = shard.payload
+    foot = load(source, seed)
+    name = f"{shard.index:05d}.arrow"
+    count = cutouts.write(Path(out) / name, _views(foot, rig, seed, source))
+    return {
+        "file": name,
+        "subject": source.subject,
+        "cutouts": count,
+        "licence": foot.licence,
+        "notes": list(foot.notes),
+    }
+
+
+def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
+    shares = [rig.views // LAMPS + (k < rig.views % LAMPS) for k in range(LAMPS)]
+    about = {"subject": foot.subject, "foot_sha256": foot.sha256, "source": foot.source, "seed": seed}
+    view = 0
+    for setting, share in enumerate(shares):
+        if not share:
+            continue
+        rng = seeds.rng(seed, "cutout", source.subject, source.sha256[:16], setting)
+        own = bool(rng.random() < _OWN_SHARE) and not rig.scanner
+        body, sides = _posed(foot, rng, own, rig.scanner)
+        caster = Caster(body)
+        lamp = lights.draw_lamp(rng)
+        light = lights.light(body, caster, lamp)
+        here = {**about, "sides": sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
+        reach = 0.2 if len(sides) == 2 else 0.14
+        for _ in range(share):
+            for camera in _cameras(body, rig, rng, own, 0.2 if len(sides) == 2 else 0.14, view):
+                cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view})
+                if rig.scanner or cutout.about["foot_share"] > _SMALLEST_FOOT:
+                    break
+            yield cutout
+            view += 1
+
+
+def _cameras(
+    body: Surface, rig: Rig, rng: np.random.Generator, own: bool, reach_m: float, view: int
+) -> Iterator[Camera]:
+    """Cameras worth trying for one view, a few at most; the last is one that always serves."""
+    if not rig.scanner:
+        given = 0
+        for _ in range(_DRAWS):
+            camera = cameras.phone(rng, rig.canvas, own, reach_m)
+            if _presentable(body, camera):
+                yield camera
+                given += 1
+                if given == _RENDERS:
+                    return
+    yield cameras.scanner(view % len(cameras.SCANNER_VIEWS), rig.canvas)
+
+
+def _posed(foot: Foot, rng: np.random.Generator, own: bool, scanner: bool) -> tuple[Surface, list[str]]:
+    """One foot of either side, or a pair, with the leg leaning back under a looking owner."""
+    lean = (float(rng.normal(0, 0.1)), float(rng.uniform(-0.85, -0.25) if own else rng.normal(-0.03, 0.16)))
+    pair = rng.random() < _PAIR_SHARE
+    mirror = rng.random() < 0.5
+    apart, turn, ahead = rng.uniform(0.07, 0.15), rng.normal(0.12, 0.12, 2), rng.normal(0, 0.035)
+    shape = surface.from_foot(foot, rng, (0.0, 0.0) if scanner else lean)
+    other = "right" if foot.side == "left" else "left"
+    if scanner:
+        return shape, [foot.side]
+    if not pair:
+        return (surface.mirrored(shape), [other]) if mirror else (shape, [foot.side])
+    out = 1 if foot.side == "left" else -1  # a left foot stands at +x
+    first = surface.placed(shape, out * turn[0], out * apart, 0.0)
+    second = surface.placed(surface.mirrored(shape), -out * turn[1], -out * apart, float(ahead))
+    return surface.joined(first, second), [foot.side, other]
+
+
+def _presentable(body: Surface, camera: Camera) -> bool:
+    """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens."""
+    if camera.horizon_clear_deg() < 4:
+        return False
+    _, position = camera.pose()
+    near = np.abs(body.vertices - position.astype(np.float32)).max(axis=1).min()
+    if near < 0.12:
+        return False
+    pixels, depth = camera.project(body.vertices[body.top])
+    inside = (depth > 0.02) & (pixels > -4).all(axis=1) & (pixels < camera.size + 4).all(axis=1)
+    return not bool(inside.any())

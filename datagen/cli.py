@@ -1,0 +1,201 @@
+"""``masksmith scans``, ``generate`` and ``scene``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from masksmith import console, options
+from masksmith.errors import BadInput, CheckFailed, UsageProblem
+
+
+@click.group()
+def scans() -> None:
+    """Check foot scans.
+
+    \b
+    Example:
+      masksmith scans check scans
+    """
+
+
+@scans.command("check")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
+)
+@options.json_option
+def scans_check(folder: Path, skin: float | None, as_json: bool) -> None:
+    """Read every scan, say what was found, and what is refused.
+
+    \b
+    Example:
+      masksmith scans check scans --json
+    """
+    from datagen.scans import list_scans, report_row
+
+    listed = list_scans(folder)
+    rows = []
+    with console.progress("scans", len(listed)) as advance:
+        for scan in listed:
+            rows.append(report_row(scan, skin))
+            advance(1)
+    refused = [row for row in rows if row["verdict"] != "ok"]
+    if as_json:
+        console.emit_json({"folder": str(folder), "scans": rows, "refused": len(refused)})
+    else:
+        columns = list(rows[0])
+        console.table(f"{len(rows)} scans", columns, [[_cell(row[c]) for c in columns] for row in rows])
+    if refused:
+        raise CheckFailed(
+            f"{len(refused)} of {len(rows)} scans are refused: {', '.join(str(r['file']) for r in refused[:5])}"
+        )
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return "; ".join(map(str, value))
+    return "" if value is None else value
+
+
+def _shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, float] | None:
+    if value is None:
+        return None
+    try:
+        pairs = [part.split("=") for part in value.split(",")]
+        shares = {name.strip(): float(number) for name, number in pairs}
+    except ValueError:
+        raise click.BadParameter("write it as train=0.7,val=0.15,test=0.15") from None
+    if any(share <= 0 for share in shares.values()):
+        raise click.BadParameter("shares must be above 0")
+    return shares
+
+
+@click.command()
+@click.option("--scans", "scan_spec", required=True, help="Folder of foot scans, or parametric:N for N made feet.")
+@click.option(
+    "--floors", "floor_spec", required=True, help="Folder of floor photos, or procedural:N for N made floors."
+)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new dataset.")
+@click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of scenes.")
+@click.option(
+    "--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side of a scene in pixels."
+)
+@click.option("--views", type=click.IntRange(1, 200), default=8, show_default=True, help="Cutouts a foot.")
+@click.option(
+    "--scanner", is_flag=True, help="Photograph feet with the four fixed cameras of a scanner, not with phones."
+)
+@click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
+@click.option("--shares", callback=_shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15].")
+@options.seed_option
+@options.engine_options
+@options.dry_run_option
+@options.json_option
+def generate(
+    scan_spec: str,
+    floor_spec: str,
+    out: Path,
+    count: int,
+    size: int,
+    views: int,
+    scanner: bool,
+    plain: bool,
+    shares: dict[str, float] | None,
+    seed: int,
+    engine: str,
+    workers: int | None,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make scenes of feet on floors, with masks and a manifest.
+
+    Feet and floors are dealt to splits first and paired inside them, so no foot and no floor is in two splits.
+    The same seed and inputs give the same bytes, whatever the engine. Run it again after a stop and it goes on.
+
+    \b
+    Example:
+      masksmith generate --scans scans --floors floors --out feet --count 3000 --seed 1
+      masksmith generate --scans parametric:60 --floors procedural:12 --out feet --count 1500
+    """
+    from datagen import generate as making
+    from datagen.bank import Rig
+    from datagen.scenes import Style
+    from masksmith import engine as engines
+
+    canvas = max(64, round(size * 1.75))
+    work = making.plan(
+        scans=scan_spec,
+        floor_spec=floor_spec,
+        out=out,
+        count=count,
+        seed=seed,
+        rig=Rig(views=views, canvas=canvas, scanner=scanner),
+        style=Style(size=size, effects=not plain),
+        shares=shares,
+        command=f"generate --count {count} --size {size} --views {views} --seed {seed}"
+        + (" --scanner" if scanner else "")
+        + (" --plain" if plain else ""),
+    )
+    for text in work.warnings:
+        console.warn(text)
+    summary = making.summary(work)
+    if not as_json:
+        columns = ("split", "scenes", "subjects", "floors")
+        console.table(
+            f"{count} scenes" + (" (dry run: nothing is written)" if dry_run else ""),
+            columns,
+            [[name, row["scenes"], row["subjects"], row["floors"]] for name, row in summary["splits"].items()],
+        )
+    if not dry_run:
+        making.generate(work, engines.get(engine, workers))
+    if as_json:
+        console.emit_json({**summary, "out": str(out), "dry_run": dry_run})
+    elif not dry_run:
+        console.say(f"{out}: {count} scenes")
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), help="The dataset that holds the scene's cutouts.")
+@click.option("--id", "record_id", help="Take the recipe of this record; RECIPE is then the dataset itself.")
+@click.option("--floors", "floor_spec", help="Where its floor is: the same folder or procedural:N as when it was made.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for image and mask.")
+@options.dry_run_option
+@options.json_option
+def scene(
+    recipe: Path, data: Path | None, record_id: str | None, floor_spec: str, out: Path, dry_run: bool, as_json: bool
+) -> None:
+    """Make one scene again from its recipe.
+
+    RECIPE is a JSON file, or with --id the dataset.
+
+    \b
+    Example:
+      masksmith scene recipe.json --data feet --floors floors --out again
+      masksmith scene feet --id 000017 --floors floors --out again
+    """
+    from datagen import generate as making
+    from manifests import Manifest
+
+    if record_id is not None:
+        data = recipe
+        wanted = [r for r in Manifest.open(data).records() if r.id == record_id]
+        if not wanted or wanted[0].recipe is None:
+            raise BadInput(data, f"a record {record_id!r} with a recipe", "none", "see `masksmith manifest show`")
+        value = json.loads(wanted[0].recipe)
+    else:
+        if data is None:
+            raise UsageProblem("--data is needed to find the scene's cutouts")
+        try:
+            value = json.loads(recipe.read_text())
+        except (OSError, ValueError) as fault:
+            raise BadInput(recipe, "a recipe (JSON)", f"{fault}", "copy the recipe column of a record") from None
+    written = making.again(value, data, floor_spec, out, dry_run)
+    if as_json:
+        console.emit_json(written)
+    else:
+        console.say(f"{written['image']}  sha256 {written['sha256_image']}")
+        console.say(f"{written['mask']}  sha256 {written['sha256_mask']}")

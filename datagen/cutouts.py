@@ -1,0 +1,193 @@
+"""Cutouts: a foot (or a pair) rendered once, layer by layer, ready to be placed many times.
+
+A cutout holds colour and light apart, for the foot and for the floor under it, together with the camera that saw
+them, so that a floor can be laid into the same perspective and every shadow falls where it must.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from datagen import lights
+from datagen.cameras import Camera
+from datagen.lights import Caster, Lamp, Light
+from datagen.surface import Surface
+from masksmith import files
+from masksmith.errors import BadInput
+
+Bytes = npt.NDArray[np.uint8]
+
+OVERSAMPLE = 2
+FOOT_HEIGHT_M = 0.08  # below it is foot, above it ankle and leg
+# what is stored of a cutout: name -> channels, all uint8
+LAYERS: dict[str, int] = {"albedo": 3, "alpha": 1, "shade": 3, "floor": 2}
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A rendered foot on an endless floor, seen by one camera.
+
+    Attributes:
+        albedo: (S, S, 3) uint8 sRGB colour of the skin without light, filled a little beyond its edge.
+        alpha: (S, S) uint8 coverage, 255 = foot only.
+        shade: (S, S, 3) uint8: sky light, lamp light (both 128 = 1), gloss (255 = 1).
+        floor: (S, S, 2) uint8: sky light and lamp visibility on the floor, 255 = untouched.
+        camera: that saw it; its floor homography lays the floor.
+        about: subject, side(s), lamp, camera and the inputs' digests: all that makes it again.
+    """
+
+    albedo: Bytes
+    alpha: Bytes
+    shade: Bytes
+    floor: Bytes
+    camera: Camera
+    about: Mapping[str, Any]
+
+
+def render(
+    surface: Surface, caster: Caster, light: Light, camera: Camera, lamp: Lamp, about: Mapping[str, Any]
+) -> Cutout:
+    """See ``surface`` through ``camera``: 2 x 2 rays a pixel, vertex values interpolated over the triangle hit.
+
+    ``about`` gains ``foot_share``, the share of the canvas that the foot below the ankle fills.
+    """
+    size = camera.size
+    pixels, depth = camera.project(surface.vertices)
+    x0, y0 = np.clip(np.floor(pixels.min(axis=0)) - 2, 0, size).astype(int)
+    x1, y1 = np.clip(np.ceil(pixels.max(axis=0)) + 3, 0, size).astype(int)
+    if depth.min() < 0.02:  # part of the leg beside or behind the camera: the box says nothing
+        x0, y0, x1, y1 = 0, 0, size, size
+    albedo = np.zeros((size, size, 3), np.uint8)
+    alpha = np.zeros((size, size), np.uint8)
+    shade = np.zeros((size, size, 3), np.uint8)
+    foot_share = 0.0
+    if x1 > x0 and y1 > y0:
+        values = _vertex_values(surface, light, camera, lamp)
+        rays = camera.rays(x0, y0, x1, y1, OVERSAMPLE)
+        primitive, uv, _ = caster.cast(rays)
+        rows, columns = (y1 - y0) * OVERSAMPLE, (x1 - x0) * OVERSAMPLE
+        hit = primitive[primitive != np.uint32(0xFFFFFFFF)]
+        low = surface.vertices[surface.faces[hit, 0], 1] < FOOT_HEIGHT_M
+        foot_share = float(np.count_nonzero(low)) / (OVERSAMPLE * size) ** 2
+        picture = _interpolate(surface, values, primitive, uv).reshape(rows, columns, 7)
+        picture = (
+            cv2.resize(picture[..., :4], (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA),
+            cv2.resize(picture[..., 4:], (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA),
+        )
+        box = np.s_[y0:y1, x0:x1]
+        cover = picture[0][..., 3]
+        alpha[box] = np.rint(cover * 255)
+        albedo[box] = _spread(picture[0][..., :3], cover) * 255 + 0.5
+        shade[box] = np.clip(_spread(picture[1], cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
+    to_canvas = camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
+    maps = np.stack([light.floor_sky, light.floor_lamp], axis=-1)
+    floor = cv2.warpPerspective(maps, to_canvas, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Cutout(
+        albedo,
+        alpha,
+        shade,
+        np.rint(floor * 255).astype(np.uint8),
+        camera,
+        {**about, "foot_share": round(foot_share, 5)},
+    )
+
+
+def _vertex_values(surface: Surface, light: Light, camera: Camera, lamp: Lamp) -> npt.NDArray[np.float32]:
+    """(V, 6): sRGB colour, sky, lamp, gloss. Gloss is Blinn-Phong's: a broad sheen, as on skin."""
+    _, position = camera.pose()
+    view = position.astype(np.float32) - surface.vertices
+    view /= np.linalg.norm(view, axis=1, keepdims=True)
+    half = view + lamp.direction.astype(np.float32)
+    half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
+    shine = np.clip((half * surface.normals).sum(axis=1), 0, 1) ** 18
+    gloss = 0.35 * shine * (light.lamp > 0) * np.minimum(light.lamp * 3, 1)
+    return np.column_stack([surface.colours, light.sky, light.lamp, gloss]).astype(np.float32)
+
+
+def _interpolate(
+    surface: Surface, values: npt.NDArray[np.float32], primitive: npt.NDArray[np.uint32], uv: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """(N, 7): colour times cover, cover, then sky, lamp, gloss times cover; zeros where a ray met nothing."""
+    out = np.zeros((len(primitive), 7), np.float32)
+    hit = np.flatnonzero(primitive != np.uint32(0xFFFFFFFF))
+    corners = surface.faces[primitive[hit]]
+    u, v = uv[hit, 0:1], uv[hit, 1:2]
+    mixed = values[corners[:, 1]] * u
+    mixed += values[corners[:, 2]] * v
+    mixed += values[corners[:, 0]] * (1 - u - v)
+    out[hit, :3] = mixed[:, :3]
+    out[hit, 3] = 1
+    out[hit, 4:] = mixed[:, 3:]
+    return out
+
+
+def _spread(product: npt.NDArray[np.float32], cover: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Divide by cover, and carry the values some pixels beyond the edge, so that resampling mixes in no black."""
+    inside = product / np.maximum(cover, 1e-6)[..., None]
+    weight = cv2.blur(cover, (9, 9))
+    around = cv2.blur(product, (9, 9)) / np.maximum(weight, 1e-6)[..., None]
+    return np.where((cover > 0.02)[..., None], inside, around * (weight > 1e-4)[..., None]).astype(np.float32)
+
+
+_SCHEMA = pa.schema([("about", pa.string()), *((name, pa.binary()) for name in LAYERS)])
+
+
+def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
+    """Write cutouts to one Arrow file (zstd), one a record batch, atomically; returns how many."""
+    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+    count = 0
+    with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), _SCHEMA, options=options) as sink:
+        for cutout in cutouts:
+            about = {**cutout.about, "camera": cutout.camera.as_json()}
+            row: dict[str, list[Any]] = {"about": [json.dumps(about, sort_keys=True)]}
+            for name in LAYERS:
+                layer = getattr(cutout, name)
+                planes = layer if layer.ndim == 2 else np.moveaxis(layer, 2, 0)  # planes compress better
+                row[name] = [np.ascontiguousarray(planes).tobytes()]
+            sink.write_batch(pa.record_batch(row, schema=_SCHEMA))
+            count += 1
+    return count
+
+
+@lru_cache(maxsize=256)
+def _open(path: str) -> pa.ipc.RecordBatchFileReader:
+    try:
+        return pa.ipc.open_file(pa.memory_map(path))
+    except (OSError, pa.ArrowInvalid) as fault:
+        raise BadInput(
+            path, "a file of cutouts", f"one that cannot be read ({fault})", "delete it and run again"
+        ) from None
+
+
+def read(path: str | os.PathLike[str], index: int) -> Cutout:
+    """The cutout at ``index`` of a file that :func:`write` made.
+
+    Raises:
+        BadInput: no such file, or damaged.
+    """
+    reader = _open(os.fspath(path))
+    row = reader.get_batch(index)
+    about = json.loads(row.column(0)[0].as_py())
+    camera = Camera.from_json(about.pop("camera"))
+    layers = {}
+    for position, (name, channels) in enumerate(LAYERS.items(), start=1):
+        flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
+        planes = flat.reshape(channels, camera.size, camera.size)
+        layers[name] = planes[0] if channels == 1 else np.moveaxis(planes, 0, 2)
+    return Cutout(camera=camera, about=about, **layers)
+
+
+def count(path: str | os.PathLike[str]) -> int:
+    """How many cutouts a file holds."""
+    return int(_open(os.fspath(Path(path))).num_record_batches)

@@ -1,0 +1,382 @@
+"""Generating a dataset: feet and floors are dealt to splits, cutouts rendered, scenes composed, a manifest written.
+
+Feet and floors get their split before they are paired, so no scene mixes two splits and none has to be dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from datagen import bank, compose, cutouts, floors, scenes
+from datagen.bank import Rig, Source
+from datagen.compose import Ground, Scene
+from datagen.scenes import Choice, Style
+from manifests import Info, Manifest, ManifestWriter, Record, assign_values
+from manifests.record import to_table
+from masksmith import __version__, files, images, seeds
+from masksmith.engine import Engine, Shard, cut
+from masksmith.errors import BadInput, UsageProblem
+from masksmith.receipts import FOLDER, Receipts
+
+SHARD_SCENES = 50
+CUTOUTS = ".cutouts"
+PROCEDURAL = "procedural:"
+DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+@dataclass(frozen=True)
+class FloorSource:
+    """Where a floor comes from: a photo, or a kind and a number."""
+
+    id: str
+    path: str | None = None
+    kind: str = ""
+    number: int = 0
+    licence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before the first ray is cast; a dry run prints it.
+
+    Attributes:
+        subjects, floor_splits: which split each subject and each floor belongs to.
+        counts: scenes a split.
+    """
+
+    out: Path
+    count: int
+    seed: int
+    sources: Sequence[Source]
+    grounds: Sequence[FloorSource]
+    rig: Rig
+    style: Style
+    shares: Mapping[str, float]
+    subjects: Mapping[str, str]
+    floor_splits: Mapping[str, str]
+    counts: Mapping[str, int]
+    command: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def plan(
+    *,
+    scans: str,
+    floor_spec: str,
+    out: str | os.PathLike[str],
+    count: int,
+    seed: int,
+    rig: Rig | None = None,
+    style: Style | None = None,
+    shares: Mapping[str, float] | None = None,
+    command: str = "",
+) -> Plan:
+    """Read what is there and decide who goes where; nothing is written.
+
+    Args:
+        scans: a folder of scans, or ``parametric:N``.
+        floor_spec: a folder of photos, or ``procedural:N``.
+        count: number of scenes.
+        shares: split name to share.
+
+    Raises:
+        BadInput: a folder without usable scans or floors, or fewer of them than there are splits.
+    """
+    shares = dict(shares or DEFAULT_SHARES)
+    total = sum(shares.values())
+    found = bank.sources(scans, seed)
+    grounds, warnings = floor_sources(floor_spec, seed)
+    names = sorted({source.subject for source in found})
+    for what, have, where in (("subjects", len(names), scans), ("floors", len(grounds), floor_spec)):
+        if have < len(shares):
+            raise BadInput(
+                where,
+                f"at least {len(shares)} {what}, one a split",
+                f"{have}",
+                f"add {what}, or ask for fewer splits (--shares)",
+            )
+    counts = _largest_remainder(count, {name: share / total for name, share in shares.items()})
+    return Plan(
+        out=Path(out),
+        count=count,
+        seed=seed,
+        sources=found,
+        grounds=grounds,
+        rig=rig or Rig(),
+        style=style or Style(),
+        shares=shares,
+        subjects=assign_values(names, shares, seed, "subject"),
+        floor_splits=assign_values([ground.id for ground in grounds], shares, seed, "floor"),
+        counts=counts,
+        command=command,
+        warnings=tuple(warnings),
+    )
+
+
+def floor_sources(spec: str, seed: int) -> tuple[list[FloorSource], list[str]]:
+    """The floors that ``spec`` names, each read once to see that it can be; and what to warn of.
+
+    Raises:
+        BadInput: no such folder, no photo in it, a damaged photo.
+    """
+    if spec.startswith(PROCEDURAL):
+        number = _number(spec)
+        kinds = floors.FLOOR_KINDS
+        made = [
+            FloorSource(
+                f"{kinds[k % len(kinds)]}-{k:04d}",
+                None,
+                kinds[k % len(kinds)],
+                seeds.integer(seed, "floor", k),
+                "CC0-1.0",
+                files.digest({"procedural": k, "seed": seed}),
+            )
+            for k in range(number)
+        ]
+        return made, []
+    listed, warnings = floors.list_floors(Path(spec))
+    out = []
+    for item in listed:
+        floor = floors.read_floor(item)
+        out.append(FloorSource(floor.id, os.fspath(Path(item.path).resolve()), "", 0, floor.licence, floor.sha256))
+    return out, list(warnings)
+
+
+def generate(work: Plan, engine: Engine) -> Path:
+    """Make the dataset of a plan and return its folder; a run that was stopped goes on.
+
+    Raises:
+        BadInput: a scan or floor that cannot be used; the folder holds another run.
+        EnvironmentFault: the disk is full, the folder is not writable, or another run is writing there.
+    """
+    out = files.writable(work.out)
+    with files.sole_writer(out / FOLDER):
+        inputs = _job(work)
+        cut_receipts = Receipts(out, "cutouts", {**inputs["feet"], "version": __version__})
+        made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts)
+        receipts = Receipts(out, "scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
+        setup = _setup(work, made)
+        shards = cut(_order(work), SHARD_SCENES)
+        done = engine.map(partial(_compose_shard, setup), shards, receipts=receipts, label="scenes")
+        _assemble(work, made, [receipts.folder / entry["rows"] for entry in done])
+    return out
+
+
+@dataclass(frozen=True)
+class _Setup:
+    """What a worker needs to know besides its shard."""
+
+    out: str
+    seed: int
+    canvas: int
+    style: Style
+    choices: Mapping[str, Choice]
+    grounds: Mapping[str, FloorSource]
+    licences: Mapping[str, str]
+
+
+def _setup(work: Plan, made: Sequence[Mapping[str, Any]]) -> _Setup:
+    choices = {
+        split: Choice(
+            [(m["file"], m["cutouts"], m["subject"]) for m in made if work.subjects[m["subject"]] == split],
+            [ground.id for ground in work.grounds if work.floor_splits[ground.id] == split],
+        )
+        for split in work.shares
+    }
+    return _Setup(
+        os.fspath(work.out),
+        work.seed,
+        work.rig.canvas,
+        work.style,
+        choices,
+        {ground.id: ground for ground in work.grounds},
+        {m["file"]: m["licence"] for m in made},
+    )
+
+
+def _order(work: Plan) -> list[tuple[int, int, str]]:
+    """(index, rank within the split, split) of every scene; splits mixed, so that a prefix holds all of them."""
+    names = [name for name, number in work.counts.items() for _ in range(number)]
+    seeds.rng(work.seed, "order").shuffle(names)
+    seen: dict[str, int] = {}
+    out = []
+    for index, name in enumerate(names):
+        rank = seen.get(name, 0)
+        seen[name] = rank + 1
+        out.append((index, rank, name))
+    return out
+
+
+def _compose_shard(setup: _Setup, shard: Shard) -> dict[str, Any]:
+    """Compose, write and hash the scenes of a shard; their records go beside the receipt."""
+    out = Path(setup.out)
+    rows = []
+    for index, rank, split in shard.payload:
+        recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
+        source = setup.grounds[recipe["floor"]["id"]]
+        scene, sides = draw_scene(recipe, out / CUTOUTS, source)
+        rows.append(_write(out, recipe, scene, split, sides, setup.licences[recipe["cutout"]["file"]], source))
+    name = f"{shard.index:06d}.parquet"
+    with files.atomic(out / FOLDER / "scenes" / name, durable=False) as part:
+        pq.write_table(to_table(rows), part, compression="zstd")
+    return {"rows": name, "scenes": len(rows)}
+
+
+def draw_scene(recipe: Mapping[str, Any], bank_folder: Path, source: FloorSource) -> tuple[Scene, list[str]]:
+    """The scene of a recipe, and which sides of feet are in it."""
+    cutout = cutouts.read(bank_folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
+    return compose.compose(recipe, cutout, _ground(source)), list(cutout.about["sides"])
+
+
+@lru_cache(maxsize=24)
+def _ground(source: FloorSource) -> Ground:
+    if source.path is None:
+        return compose.ground(floors.procedural_floor(source.kind, source.number))
+    return compose.ground(floors.read_floor(source.path))
+
+
+def _write(
+    out: Path, recipe: dict[str, Any], scene: Scene, split: str, sides: list[str], licence: str, source: FloorSource
+) -> Record:
+    index, size = recipe["index"], recipe["size"]
+    name = f"{index:06d}"
+    folder = f"{index // 1000:03d}"
+    image, mask = f"images/{folder}/{name}.jpg", f"masks/{folder}/{name}.png"
+    data = images.encode_jpeg(scene.image, recipe["jpeg_quality"]), images.encode_png(scene.mask)
+    for path, content in zip((image, mask), data, strict=True):
+        files.write_bytes(out / path, content, durable=False)
+    return Record(
+        id=name,
+        image=image,
+        mask=mask,
+        width=size,
+        height=size,
+        subject=recipe["cutout"]["subject"],
+        groups={"floor": (source.id,)},
+        split=split,
+        source="masksmith",
+        licence=tuple(dict.fromkeys((licence, source.licence))),
+        sha256_image=files.digest(data[0]),
+        sha256_mask=files.digest(data[1]),
+        recipe=json.dumps(recipe, sort_keys=True, separators=(",", ":")),
+        extra={"sides": sides, "foot_share": round(float(np.count_nonzero(scene.mask)) / scene.mask.size, 5)},
+    )
+
+
+def _job(work: Plan) -> dict[str, dict[str, Any]]:
+    """What the output depends on, for the receipts: inputs by digest, options, seed."""
+    return {
+        "feet": {
+            "seed": work.seed,
+            "rig": asdict(work.rig),
+            "feet": files.digest([[s.subject, s.sha256, s.number, s.scan and s.scan.side] for s in work.sources]),
+        },
+        "scenes": {
+            "count": work.count,
+            "style": asdict(work.style),
+            "floors": files.digest([[ground.id, ground.sha256] for ground in work.grounds]),
+            "shares": dict(work.shares),
+        },
+    }
+
+
+def _assemble(work: Plan, made: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> None:
+    sources = [
+        {"name": s.subject, "kind": "foot", "sha256": s.sha256, "licence": m["licence"]}
+        for s, m in zip(work.sources, made, strict=True)
+    ]
+    sources += [{"name": g.id, "kind": "floor", "sha256": g.sha256, "licence": g.licence} for g in work.grounds]
+    info = Info(
+        name=work.out.resolve().name,
+        classes=dict(compose.CLASSES),
+        licence=tuple(sorted({str(source["licence"]) for source in sources})),
+        sources=tuple(sources),
+        seed=work.seed,
+        command=work.command or None,
+        description="Feet on floors, composed from renderings of feet and pictures of floors.",
+    )
+    with ManifestWriter(work.out, info, prove=("subject", "floor")) as writer:
+        for part in parts:
+            writer.add_table(pq.read_table(part))
+
+
+def _largest_remainder(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    exact = {name: count * share for name, share in shares.items()}
+    whole = {name: int(value) for name, value in exact.items()}
+    by_rest = sorted(exact, key=lambda name: (whole[name] - exact[name], name))
+    for name in by_rest[: count - sum(whole.values())]:
+        whole[name] += 1
+    return whole
+
+
+def _number(spec: str) -> int:
+    text = spec.split(":", 1)[1]
+    if not text.isdigit() or int(text) < 1:
+        raise UsageProblem(f"{spec!r}: expected a number after the colon, as in {spec.split(':', 1)[0]}:12")
+    return int(text)
+
+
+def summary(work: Plan) -> dict[str, Any]:
+    """What a plan will make, split by split."""
+    return {
+        "count": work.count,
+        "seed": work.seed,
+        "size": work.style.size,
+        "cutouts": len(work.sources) * work.rig.views,
+        "splits": {
+            name: {
+                "scenes": work.counts[name],
+                "subjects": sum(split == name for split in work.subjects.values()),
+                "floors": sum(split == name for split in work.floor_splits.values()),
+            }
+            for name in work.shares
+        },
+    }
+
+
+def again(
+    recipe: Mapping[str, Any], data: Path, floor_spec: str | None, out: Path, dry_run: bool = False
+) -> dict[str, Any]:
+    """Make one scene once more; the bytes are those of the dataset it came from.
+
+    Raises:
+        BadInput: the recipe lacks something, or its cutout or floor is not there.
+    """
+    info = Manifest.open(data).info
+    spec = floor_spec or ""
+    if not spec:
+        raise UsageProblem("--floors is needed: the folder or procedural:N that the dataset was made with")
+    grounds, _ = floor_sources(spec, info.seed or 0)
+    try:
+        floor_id = recipe["floor"]["id"]
+        source = next((g for g in grounds if g.id == floor_id), None)
+        if source is None:
+            raise BadInput(spec, f"the floor {floor_id!r}", f"{len(grounds)} other floors", "name the right --floors")
+        known = {s["name"]: s["sha256"] for s in info.sources if s.get("kind") == "floor"}
+        if known.get(floor_id, source.sha256) != source.sha256:
+            raise BadInput(source.path or spec, "the floor the dataset was made with", "another file", "restore it")
+        scene, _ = draw_scene(recipe, data / CUTOUTS, source)
+        name = f"{int(recipe['index']):06d}"
+        quality = recipe["jpeg_quality"]
+    except (KeyError, TypeError) as fault:
+        raise BadInput("recipe", "a whole recipe", f"none of {fault}", "copy the recipe column of a record") from None
+    image, mask = images.encode_jpeg(scene.image, quality), images.encode_png(scene.mask)
+    if not dry_run:
+        files.write_bytes(out / f"{name}.jpg", image)
+        files.write_bytes(out / f"{name}.png", mask)
+    return {
+        "image": str(out / f"{name}.jpg"),
+        "mask": str(out / f"{name}.png"),
+        "sha256_image": files.digest(image),
+        "sha256_mask": files.digest(mask),
+    }

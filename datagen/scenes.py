@@ -1,0 +1,154 @@
+"""Recipes: everything about a scene, decided before anything is drawn.
+
+A recipe is a JSON value. It names a cutout and a floor and says how they come together; the same recipe, cutout
+and floor give the same picture, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from masksmith import seeds
+
+RECIPE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the scenes of a dataset vary; shares and ranges are of our own choosing.
+
+    Attributes:
+        size: side of the square scene in pixels (document F: 256).
+        effects: False leaves out perspective light changes, blur, noise and tone: crop, blend and shadow only.
+        sheet_share: share of scenes with a sheet of paper under the foot.
+        window: smallest and largest share of the cutout's canvas that a scene shows.
+    """
+
+    size: int = 256
+    effects: bool = True
+    sheet_share: float = 0.2
+    window: tuple[float, float] = (0.5, 0.97)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A split's material: (file, number of cutouts, subject) for every foot, and the floors' ids."""
+
+    feet: Sequence[tuple[str, int, str]]
+    floors: Sequence[str]
+
+
+def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: Style) -> dict[str, Any]:
+    """The recipe of scene ``index``.
+
+    Args:
+        rank: the scene's number within its split; feet and their cutouts are dealt out in turn by it, so that each
+            is used as often as the others.
+        canvas: side of the cutouts in pixels.
+    """
+    rng = seeds.rng(seed, "scene", index)
+    turn, place = divmod(rank, len(choice.feet))
+    order = seeds.rng(seed, "turn", turn).permutation(len(choice.feet))
+    file, cutouts, subject = choice.feet[int(order[place])]
+    recipe: dict[str, Any] = {
+        "version": RECIPE_VERSION,
+        "index": index,
+        "size": style.size,
+        "cutout": {
+            "file": file,
+            "index": int((turn + seeds.integer(seed, "first", subject)) % cutouts),
+            "subject": subject,
+        },
+        "floor": {
+            "id": choice.floors[int(rng.integers(len(choice.floors)))],
+            "yaw_deg": _round(rng.uniform(0, 360)),
+            "offset_m": [_round(rng.uniform(-3, 3)), _round(rng.uniform(-3, 3))],
+            "scale": _round(float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))),
+        },
+        "window": _window(rng, canvas, style),
+        "light": _light(rng),
+        "sheet": _sheet(rng, style.sheet_share),
+        "lens": _lens(rng, style.size),
+        "jpeg_quality": int(rng.integers(78, 97)),
+        "noise_seed": int(rng.integers(2**31)),
+    }
+    if not style.effects:
+        recipe["sheet"] = None
+        recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0}
+        recipe["light"] = {
+            "lamp_share": 0.5,
+            "sky_kelvin": 6500.0,
+            "lamp_kelvin": 6500.0,
+            "balance_kelvin": 6500.0,
+            "exposure": 1.0,
+            "contrast": 1.0,
+            "saturation": 1.0,
+        }
+        recipe["jpeg_quality"] = 92
+    return recipe
+
+
+def _round(value: float) -> float:
+    return round(float(value), 5)
+
+
+def _window(rng: np.random.Generator, canvas: int, style: Style) -> dict[str, Any]:
+    """A square view that stays inside the canvas, so that a leg which the canvas cuts is cut by the frame too."""
+    side = canvas * rng.uniform(*style.window)
+    roll = float(np.clip(rng.normal(0, 2.5), -6, 6))
+    need = side / 2 * (np.cos(np.radians(abs(roll))) + np.sin(np.radians(abs(roll))))
+    if need > canvas / 2 - 1:
+        side *= (canvas / 2 - 1) / need
+        need = canvas / 2 - 1
+    room = canvas / 2 - 1 - need
+    shift = np.clip(rng.normal(0, 0.11 * side, 2), -room, room)
+    middle = (canvas - 1) / 2
+    return {
+        "centre_px": [_round(middle + shift[0]), _round(middle + shift[1])],
+        "side_px": _round(side),
+        "roll_deg": _round(roll),
+    }
+
+
+def _light(rng: np.random.Generator) -> dict[str, float]:
+    lamp_kelvin = float(np.exp(rng.uniform(np.log(2700), np.log(6800))))
+    sky_kelvin = float(np.exp(rng.uniform(np.log(3800), np.log(8500))))
+    # a camera finds most of the cast and leaves some of it
+    mean = lamp_kelvin**0.5 * sky_kelvin**0.5
+    return {
+        "lamp_share": _round(rng.uniform(0.15, 0.8)),
+        "sky_kelvin": _round(sky_kelvin),
+        "lamp_kelvin": _round(lamp_kelvin),
+        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.12))),
+        "exposure": _round(np.exp(rng.normal(0.05, 0.28))),
+        "contrast": _round(rng.uniform(0.85, 1.2)),
+        "saturation": _round(rng.uniform(0.75, 1.2)),
+    }
+
+
+def _sheet(rng: np.random.Generator, share: float) -> dict[str, Any] | None:
+    """A sheet of paper (A4, letter, A3) under or beside the foot, as people use it for scale."""
+    wanted = rng.random() < share
+    sides = ((0.21, 0.297), (0.216, 0.279), (0.297, 0.42))[int(rng.integers(3))]
+    sheet = {
+        "sides_m": list(sides),
+        "yaw_deg": _round(rng.normal(0, 25) + (90 if rng.random() < 0.3 else 0)),
+        "centre_m": [_round(rng.normal(0, 0.05)), _round(rng.normal(0, 0.06))],
+        "white": _round(rng.uniform(0.72, 0.93)),
+    }
+    return sheet if wanted else None
+
+
+def _lens(rng: np.random.Generator, size: int) -> dict[str, float]:
+    unit = size / 256
+    blurred, moved = rng.random() < 0.45, rng.random() < 0.15
+    return {
+        "defocus_px": _round(float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))) * unit if blurred else 0.0),
+        "motion_px": _round(rng.uniform(1.5, 7) * unit if moved else 0.0),
+        "motion_deg": _round(rng.uniform(0, 180)),
+        "noise": _round(float(np.exp(rng.uniform(np.log(0.001), np.log(0.03))))),
+    }
