@@ -59,6 +59,9 @@ def cells(rng: np.random.Generator, size: int, across: int, jitter: float = 0.9)
         Distances to the nearest and to the second nearest point, in grid steps, and the (S, S) int32 number of the
         nearest cell, 0 to ``across`` squared - 1.
     """
+    if size % 2 == 0 and size >= 12 * across:  # large cells: half the resolution does, smoothly enlarged
+        small = cells(rng, size // 2, across, jitter)
+        return _doubled(small[0]), _doubled(small[1]), np.repeat(np.repeat(small[2], 2, axis=0), 2, axis=1)
     offset = ((rng.random((2, across, across)) - 0.5) * jitter + 0.5).astype(np.float32)
     place = (np.arange(size, dtype=np.float32) + 0.5) * np.float32(across / size)
     cell = np.floor(place).astype(np.int32)
@@ -68,15 +71,21 @@ def cells(rng: np.random.Generator, size: int, across: int, jitter: float = 0.9)
     for row in (-1, 0, 1):
         for column in (-1, 0, 1):
             rows, columns = (cell + row) % across, (cell + column) % across
-            index = (rows[:, None], columns[None])
-            away = (place - cell - row)[:, None] - offset[0][index]
-            aside = (place - cell - column)[None] - offset[1][index]
-            distance = away * away + aside * aside
+            away = (place - cell - row)[:, None] - offset[0][rows].take(columns, axis=1)
+            aside = (place - cell - column)[None] - offset[1][rows].take(columns, axis=1)
+            away *= away
+            aside *= aside
+            distance = away + aside
             closer = distance < near
             np.minimum(second, np.maximum(near, distance), out=second)
             np.minimum(near, distance, out=near)
             np.copyto(owner, rows[:, None] * across + columns[None], where=closer)
     return np.sqrt(near), np.sqrt(second), owner
+
+
+def _doubled(field: Field) -> Field:
+    wide = cv2.resize(np.pad(field, 2, mode="wrap"), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    return np.asarray(wide[4:-4, 4:-4], dtype=np.float32)
 
 
 def relief(height: Field, strength: float, angle: float) -> Field:
@@ -111,5 +120,9 @@ def step(field: Array, start: float, end: float) -> Field:
 
 def mix(one: Array, two: Array, share: Array) -> Array:
     """(S, S, 3) colours between two colours (3,) or pictures, by an (S, S) share of the second."""
-    part = share[..., None]
-    return np.asarray(one * (1 - part) + two * part, dtype=np.float32)
+    shape = np.broadcast_shapes(np.shape(one), np.shape(two), (*share.shape, 3))
+    mixed = np.empty(shape, np.float32)
+    for channel in range(3):
+        start = one[..., channel]
+        mixed[..., channel] = start + (two[..., channel] - start) * share
+    return mixed

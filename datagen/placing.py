@@ -79,7 +79,7 @@ def place(
         notes.append(said)
     else:
         direction = _axis(axis)
-    standing = vertices @ _frame(direction).T
+    standing = vertices @ rotation_to_y(direction).T
     standing[:, 1] -= standing[:, 1].min()
     turned, said_yaw = _toes_forward(standing, faces, snap=axis != "tilted")
     notes += said_yaw
@@ -113,7 +113,7 @@ def _axis(name: str) -> Points:
     return direction
 
 
-def _frame(up: Points) -> Points:
+def rotation_to_y(up: Points) -> Points:
     """The rotation (3, 3) that brings ``up`` to +y by the shortest way."""
     target = np.array([0.0, 1.0, 0.0])
     cosine = float(up @ target)
@@ -141,13 +141,13 @@ def _find_up(vertices: Points, faces: Array) -> tuple[str, Points, str]:
     scores = {name: _stands(_axis(name), vertices, shape, rim) for name in UPS}
     name = max(scores, key=lambda key: scores[key])
     by = "the open end of the leg above the sole" if rim is not None else "the flat sole"
-    lean = np.degrees(np.arccos(np.clip(_axis(name) @ _hull_sole(vertices, _axis(name)), -1, 1)))
+    lean = np.degrees(np.arccos(np.clip(_axis(name) @ hull_sole(vertices, _axis(name)), -1, 1)))
     if lean <= _TILT_DEG and scores[name] >= (1.0 if rim is not None else 0.15):
         return name, _axis(name), f"up axis {name} found by {by}"
     guesses = [_axis(axis) for axis in UPS]
     if rim is not None and len(rim) >= 8:
         guesses.append(_hole_direction(rim, vertices))
-    soles = [_hull_sole(vertices, guess) for guess in guesses]
+    soles = [hull_sole(vertices, guess) for guess in guesses]
     best = max(soles, key=lambda sole: _stands(sole, vertices, shape, rim))
     return "tilted", best, f"the scan was tilted and was stood on its sole, found by {by}"
 
@@ -177,7 +177,7 @@ def _hole_direction(rim: Points, vertices: Points) -> Points:
     return np.asarray(normal if normal @ (middle - vertices.mean(axis=0)) > 0 else -normal)
 
 
-def _hull_sole(vertices: Points, up: Points) -> Points:
+def hull_sole(vertices: Points, up: Points) -> Points:
     """The upward normal of the plane that the foot rests on: the largest flat of its hull below, within 40 degrees."""
     try:
         hull = ConvexHull(vertices)

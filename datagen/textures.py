@@ -31,7 +31,7 @@ _WOODS = (  # early wood, late wood
 )
 _TILES = (
     (226, 222, 214), (206, 196, 180), (182, 160, 136), (150, 144, 138), (112, 112, 114), (74, 76, 80),
-    (166, 98, 70), (196, 172, 142), (232, 232, 234), (128, 142, 150), (146, 122, 100), (208, 206, 198),
+    (166, 98, 70), (196, 172, 142), (232, 232, 234), (134, 140, 143), (146, 122, 100), (208, 206, 198),
 )  # fmt: skip
 _CARPETS = (
     (168, 156, 140), (122, 118, 116), (84, 86, 92), (146, 120, 96), (196, 186, 170), (70, 78, 104),
@@ -62,19 +62,22 @@ def wood(rng: Rng, size: int) -> tuple[Array, float]:
     ring = step(part, 0.1, 0.82) * (1 - step(part, 0.86, 1.0))
     ring = ring * (0.55 + 0.45 * np.clip(0.5 + 0.4 * sample(hills, columns, rows), 0, 1))
     grain = sample(fibres, rows, columns)
-    strength = rng.uniform(0.35, 0.75)
-    picture = mix(early, late, np.clip(strength * ring + 0.10 * grain + 0.12, 0, 1))
-    picture = mix(picture, late * 0.8, step(grain, 1.3, 2.6) * rng.uniform(0.2, 0.55))  # pores
-    picture = mix(picture, late * np.array([0.62, 0.5, 0.45], np.float32), knot_core)
+    # one number a pixel for how late the wood is and one for how dark: colours come last, once
+    lateness = np.clip(rng.uniform(0.35, 0.75) * ring + 0.10 * grain + 0.12 + knot_core, 0, 1.2)
+    pores = step(grain, 1.3, 2.6) * np.float32(rng.uniform(0.2, 0.5))
+    dark = (1 - 0.45 * pores) * (1 - 0.4 * knot_core)
     spread = rng.uniform(0.03, 0.11)
-    tone = np.clip(rng.normal(1, spread, count), 0.72, 1.25).astype(np.float32)
-    warmth = rng.normal(0, spread * 0.35, (count, 1)) * np.array([1, 0.1, -1])
-    picture *= (tone[:, None] * (1 + warmth)).astype(np.float32)[plank]
-    gap = rng.uniform(0.0006, 0.0018)
-    dark = 1 - step(edge, gap, gap + 1.5 * pixel)
-    picture *= (1 - dark * rng.uniform(0.35, 0.75))[..., None]
-    picture *= (1 + 0.06 * (step(edge, 1.5 * pixel, 3 * pixel) - step(edge, 3 * pixel, 5 * pixel)))[..., None]
-    picture *= (1 + 0.035 * cloud(rng, size, fall=2.6, high=12))[..., None]
+    tone = np.clip(rng.normal(1, spread, count), 0.72, 1.25)
+    dark *= tone.astype(np.float32)[plank]
+    warmth = np.clip(rng.normal(0, spread * 0.35, count), -0.05, 0.05).astype(np.float32)[plank]
+    gap = rng.uniform(0.0002, 0.0009)
+    dark *= 1 - (1 - step(edge, gap, gap + 1.1 * pixel)) * np.float32(rng.uniform(0.35, 0.75))
+    dark *= 1 + 0.06 * (step(edge, 1.5 * pixel, 3 * pixel) - step(edge, 3 * pixel, 5 * pixel))
+    dark *= 1 + 0.035 * cloud(rng, size, fall=2.6, high=12)
+    picture = np.empty((size, size, 3), np.float32)
+    for channel, warm in enumerate((1.0, 0.1, -1.0)):
+        tint = dark * (1 + np.float32(warm) * warmth)
+        picture[..., channel] = (early[channel] + (late[channel] - early[channel]) * lateness) * tint
     if rng.random() < 0.5:
         picture = picture.transpose(1, 0, 2)
     return picture, metres
@@ -119,6 +122,8 @@ def _mosaic(rng: Rng, size: int) -> tuple[Field, Field, Array, Field, float, int
 def _knots(rng: Rng, along: Field, across: Field, plank: Array, count: int) -> tuple[Field, Field]:
     """(how far rings are pushed aside, how much of a pixel is knot)."""
     has = rng.random(count) < rng.uniform(0.0, 0.25)
+    if count > 60 or not has.any():  # strips of parquet are cut without knots
+        return np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32)
     place = np.where(has, rng.uniform(-0.35, 0.35, count), 9.0).astype(np.float32)[plank]
     aside = rng.uniform(-0.03, 0.03, count).astype(np.float32)[plank]
     radius = rng.uniform(0.004, 0.012, count).astype(np.float32)[plank]
@@ -141,7 +146,7 @@ def tile(rng: Rng, size: int) -> tuple[Array, float]:
     bond = length / 2 if long or rng.random() < 0.15 else 0.0
     moved = np.mod(place[None] + (row % 2)[:, None] * np.float32(bond), metres)
     column = np.minimum((moved / length).astype(np.int32), columns - 1)
-    wobble = 0.0006 * cloud(rng, size, fall=1.5, low=8, high=90)
+    wobble = 0.0002 * cloud(rng, size, fall=1.5, low=8, high=90)
     down = np.abs(place - (row + 0.5) * np.float32(side))[:, None]
     edge = np.minimum(side / 2 - down, length / 2 - np.abs(moved - (column + 0.5) * np.float32(length))) + wobble
     number = row[:, None] * columns + column
@@ -278,10 +283,12 @@ def stone(rng: Rng, size: int) -> tuple[Array, float]:
     near, second, owner = cells(rng, size, across, jitter)
     count = across * across
     ragged = cloud(rng, size, fall=1.8, low=across, high=across * 14)
-    border = second - near + (0.03 if kind < 0.65 else 0.05) * ragged
+    border = second - near
+    border = border + np.float32(0.03 if kind < 0.65 else 0.05) * ragged * np.minimum(border / 0.12, 1)
     base = _jitter(rng, _STONES[rng.integers(len(_STONES))], 10)
     spread = 0.09 if kind < 0.65 else 0.22
-    tones = base * rng.normal(1, spread, (count, 1)) * (1 + rng.normal(0, spread * 0.3, (count, 3)))
+    warmth = rng.normal(0, 0.035, (count, 1)) * np.array([1.0, 0.15, -1.0])
+    tones = base * rng.normal(1, spread, (count, 1)) * (1 + warmth + rng.normal(0, 0.01, (count, 3)))
     picture = np.clip(tones, 25, 235).astype(np.float32)[owner]
     rough = cloud(rng, size, fall=1.9, low=3)
     fine = cloud(rng, size, fall=0.6, low=40)
@@ -296,7 +303,8 @@ def stone(rng: Rng, size: int) -> tuple[Array, float]:
         body = step(border, 0.04, 0.16)
         strength = (1.0, 0.12)
     picture *= relief(soft(dome, 1.0), strength[0], angle)[..., None]
-    picture *= relief(soft(rough, 0.7), strength[1] * 0.5, angle)[..., None]
+    picture *= relief(soft(rough, 1.3), strength[1] * 0.6, angle)[..., None]
+    picture *= (1 + 0.05 * cloud(rng, size, fall=2.2, low=across, high=across * 8))[..., None]
     mortar = np.array([118, 110, 98], np.float32) * rng.uniform(0.55, 1.25) if kind < 0.65 else base * 0.28
     sand = mortar * (1 + 0.14 * fine + 0.1 * rough)[..., None]
     picture = mix(sand, picture, body)
@@ -355,7 +363,8 @@ def _draw(canvas: Array, paths: Array, size: int, colour: Any, thickness: int) -
 
 
 def _jitter(rng: Rng, colour: tuple[int, int, int], amount: float) -> Array:
-    return np.clip(np.array(colour) * rng.uniform(0.88, 1.1) + rng.normal(0, amount / 2, 3), 18, 245).astype(np.float32)
+    shade, tint = rng.uniform(0.88, 1.1), rng.normal(0, amount / 2)
+    return np.clip(np.array(colour) * shade + tint * np.array([1.0, 0.2, -0.8]), 18, 240).astype(np.float32)
 
 
 KINDS: dict[str, Callable[[Rng, int], tuple[Array, float]]] = {
