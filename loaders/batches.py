@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from loaders.priors import PRIOR_KINDS
 from loaders.samples import Sample, Samples
-from manifests.manifest import Manifest
+from manifests import Manifest
 from masksmith import seeds
 from masksmith.errors import MasksmithError, UsageProblem
 

@@ -48,7 +48,7 @@ def priors(
     from loaders import preview as drawing
     from loaders.priors import find_mix
     from loaders.samples import Samples
-    from manifests.manifest import Manifest
+    from manifests import Manifest
     from masksmith import console, files, images, seeds
     from masksmith.errors import UsageProblem
 

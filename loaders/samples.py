@@ -13,7 +13,7 @@ import numpy.typing as npt
 from loaders import augment as augmentation
 from loaders import decoding, priors
 from loaders.augment import AUGMENTS
-from manifests.manifest import Manifest
+from manifests import Manifest
 from masksmith import seeds
 from masksmith.errors import BadInput, UsageProblem, unknown_choice
 from masksmith.images import Image, Mask, resize_mask
