@@ -110,7 +110,10 @@ class Manifest:
             if folder.exists() and (folder / RECORDS).exists():
                 found = "records.parquet without dataset.json"
             raise BadInput(
-                place, "a manifest (a folder with dataset.json and records.parquet)", found, "make one: masksmith generate"
+                place,
+                "a manifest (a folder with dataset.json and records.parquet)",
+                found,
+                "make one: masksmith generate",
             ) from None
         except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise BadInput(folder / DATASET, "the description of a dataset", f"{fault!r}", "restore it") from None
@@ -203,7 +206,9 @@ class ManifestWriter:
         self._pending += table.num_rows
         self._flush(whole=False)
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._take()

@@ -88,7 +88,9 @@ _NAMES = tuple(each.name for each in fields(Record))
 def to_table(records: Iterable[Record]) -> pa.Table:
     """Records as a table of :data:`SCHEMA`."""
     rows = [_row(record) for record in records]
-    return pa.table({name: pa.array([row[name] for row in rows], SCHEMA.field(name).type) for name in _NAMES}, schema=SCHEMA)
+    return pa.table(
+        {name: pa.array([row[name] for row in rows], SCHEMA.field(name).type) for name in _NAMES}, schema=SCHEMA
+    )
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -147,11 +149,15 @@ def members(table: pa.Table, key: str) -> tuple[Any, Any]:
         count = batch.num_rows
         if own:
             column = batch.column(own)
-            there = np.flatnonzero(np.asarray(pc.and_kleene(pc.is_valid(column), pc.not_equal(column, "")).fill_null(False)))
+            there = np.flatnonzero(
+                np.asarray(pc.and_kleene(pc.is_valid(column), pc.not_equal(column, "")).fill_null(False))
+            )
             rows.append(there + start)
             values.append(column.take(pa.array(there)))
         groups = batch.column("groups")
-        flat_rows = np.repeat(np.arange(count), np.asarray(pc.list_value_length(pc.cast(groups, _AS_LIST)).fill_null(0)))
+        flat_rows = np.repeat(
+            np.arange(count), np.asarray(pc.list_value_length(pc.cast(groups, _AS_LIST)).fill_null(0))
+        )
         entries = pc.list_flatten(pc.cast(groups, _AS_LIST))
         pick = np.flatnonzero(np.asarray(pc.equal(pc.struct_field(entries, 0), key)))
         rows.append(flat_rows[pick] + start)
