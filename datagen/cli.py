@@ -121,12 +121,13 @@ def generate(
       masksmith generate --scans parametric:60 --floors procedural:12 --out feet --count 1500
     """
     from datagen import generate as making
+    from datagen import plan as planning
     from datagen.bank import Rig
     from datagen.scenes import Style
     from masksmith import engine as engines
 
     canvas = max(64, round(size * 1.75))
-    work = making.plan(
+    work = planning.plan(
         scans=scan_spec,
         floor_spec=floor_spec,
         out=out,
@@ -141,7 +142,7 @@ def generate(
     )
     for text in work.warnings:
         console.warn(text)
-    summary = making.summary(work)
+    summary = planning.summary(work)
     if not as_json:
         columns = ("split", "scenes", "subjects", "floors")
         console.table(

@@ -1,0 +1,191 @@
+"""The plan of a dataset: which feet and floors go to which split, and how many scenes come of them.
+
+Feet and floors get their split before they are paired, so no scene mixes two splits and none has to be dropped.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from datagen import bank, floors
+from datagen.bank import Rig, Source
+from datagen.scenes import Style
+from manifests import assign_values
+from masksmith import files, seeds
+from masksmith.errors import BadInput, UsageProblem
+
+PROCEDURAL = "procedural:"
+DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
+
+
+@dataclass(frozen=True)
+class FloorSource:
+    """Where a floor comes from: a photo, or a kind and a number."""
+
+    id: str
+    path: str | None = None
+    kind: str = ""
+    number: int = 0
+    licence: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is decided before the first ray is cast; a dry run prints it.
+
+    Attributes:
+        subjects, floor_splits: which split each subject and each floor belongs to.
+        counts: scenes a split.
+    """
+
+    out: Path
+    count: int
+    seed: int
+    sources: Sequence[Source]
+    grounds: Sequence[FloorSource]
+    rig: Rig
+    style: Style
+    shares: Mapping[str, float]
+    subjects: Mapping[str, str]
+    floor_splits: Mapping[str, str]
+    counts: Mapping[str, int]
+    command: str = ""
+    warnings: tuple[str, ...] = field(default=())
+
+    def job(self) -> dict[str, dict[str, Any]]:
+        """What the output depends on, for the receipts: inputs by digest, options, seed."""
+        return {
+            "feet": {
+                "seed": self.seed,
+                "rig": asdict(self.rig),
+                "feet": files.digest([[s.subject, s.sha256, s.number, s.scan and s.scan.side] for s in self.sources]),
+            },
+            "scenes": {
+                "count": self.count,
+                "style": asdict(self.style),
+                "floors": files.digest([[ground.id, ground.sha256] for ground in self.grounds]),
+                "shares": dict(self.shares),
+            },
+        }
+
+
+def plan(
+    *,
+    scans: str,
+    floor_spec: str,
+    out: str | os.PathLike[str],
+    count: int,
+    seed: int,
+    rig: Rig | None = None,
+    style: Style | None = None,
+    shares: Mapping[str, float] | None = None,
+    command: str = "",
+) -> Plan:
+    """Read what is there and decide who goes where; nothing is written.
+
+    Args:
+        scans: a folder of scans, or ``parametric:N``.
+        floor_spec: a folder of photos, or ``procedural:N``.
+        count: number of scenes.
+        shares: split name to share.
+
+    Raises:
+        BadInput: a folder without usable scans or floors, or fewer of them than there are splits.
+    """
+    shares = dict(shares or DEFAULT_SHARES)
+    total = sum(shares.values())
+    found = bank.sources(scans, seed)
+    grounds, warnings = floor_sources(floor_spec, seed)
+    names = sorted({source.subject for source in found})
+    for what, have, where in (("subjects", len(names), scans), ("floors", len(grounds), floor_spec)):
+        if have < len(shares):
+            raise BadInput(
+                where,
+                f"at least {len(shares)} {what}, one a split",
+                f"{have}",
+                f"add {what}, or ask for fewer splits (--shares)",
+            )
+    counts = _largest_remainder(count, {name: share / total for name, share in shares.items()})
+    return Plan(
+        out=Path(out),
+        count=count,
+        seed=seed,
+        sources=found,
+        grounds=grounds,
+        rig=rig or Rig(),
+        style=style or Style(),
+        shares=shares,
+        subjects=assign_values(names, shares, seed, "subject"),
+        floor_splits=assign_values([ground.id for ground in grounds], shares, seed, "floor"),
+        counts=counts,
+        command=command,
+        warnings=tuple(warnings),
+    )
+
+
+def floor_sources(spec: str, seed: int) -> tuple[list[FloorSource], list[str]]:
+    """The floors that ``spec`` names, each read once to see that it can be; and what to warn of.
+
+    Raises:
+        BadInput: no such folder, no photo in it, a damaged photo.
+    """
+    if spec.startswith(PROCEDURAL):
+        number = _number(spec)
+        kinds = floors.FLOOR_KINDS
+        made = [
+            FloorSource(
+                f"{kinds[k % len(kinds)]}-{k:04d}",
+                None,
+                kinds[k % len(kinds)],
+                seeds.integer(seed, "floor", k),
+                "CC0-1.0",
+                files.digest({"procedural": k, "seed": seed}),
+            )
+            for k in range(number)
+        ]
+        return made, []
+    listed, warnings = floors.list_floors(Path(spec))
+    out = []
+    for item in listed:
+        floor = floors.read_floor(item)
+        out.append(FloorSource(floor.id, os.fspath(Path(item.path).resolve()), "", 0, floor.licence, floor.sha256))
+    return out, list(warnings)
+
+
+def summary(work: Plan) -> dict[str, Any]:
+    """What a plan will make, split by split."""
+    return {
+        "count": work.count,
+        "seed": work.seed,
+        "size": work.style.size,
+        "cutouts": len(work.sources) * work.rig.views,
+        "splits": {
+            name: {
+                "scenes": work.counts[name],
+                "subjects": sum(split == name for split in work.subjects.values()),
+                "floors": sum(split == name for split in work.floor_splits.values()),
+            }
+            for name in work.shares
+        },
+    }
+
+
+def _largest_remainder(count: int, shares: Mapping[str, float]) -> dict[str, int]:
+    exact = {name: count * share for name, share in shares.items()}
+    whole = {name: int(value) for name, value in exact.items()}
+    by_rest = sorted(exact, key=lambda name: (whole[name] - exact[name], name))
+    for name in by_rest[: count - sum(whole.values())]:
+        whole[name] += 1
+    return whole
+
+
+def _number(spec: str) -> int:
+    text = spec.split(":", 1)[1]
+    if not text.isdigit() or int(text) < 1:
+        raise UsageProblem(f"{spec!r}: expected a number after the colon, as in {spec.split(':', 1)[0]}:12")
+    return int(text)
