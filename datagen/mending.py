@@ -68,7 +68,7 @@ def _sound_faces(raw: RawMesh, where: str | Path, notes: list[str]) -> tuple[Arr
         raise BadInput(
             where, f"faces of the {total:,} vertices there", "faces of vertices that are missing", "export it again"
         )
-    finite = np.asarray(np.isfinite(raw.vertices)).all(axis=1)
+    finite: Array = np.isfinite(raw.vertices).all(axis=1)
     sound: Array = np.all(finite[raw.faces], axis=1)
     if not sound.any():
         raise BadInput(where, "finite coordinates", "NaN or infinity in every triangle", "export the mesh again")

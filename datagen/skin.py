@@ -66,7 +66,7 @@ def paint(
     middle = noise(place, 0.018)
     fine = noise(place, 0.0055)
     grain = noise(place, 0.0024)
-    sole = _ramp(-up + 0.25 * middle, 0.25, 0.75) * (1 - _ramp(height, 0.012, 0.03))
+    sole = _ramp(-up + 0.1 * middle, 0.2, 0.75) * (1 - _ramp(height, 0.02, 0.045))
     shade = melanin + 0.022 * broad + 0.02 * middle + 0.016 * fine + 0.012 * grain
     shade += 0.10 * melanin * _knuckles(along, up, height)
     shade += _tan(rng, height, melanin)
@@ -81,7 +81,7 @@ def paint(
     colour = _speckles(colour, noise, place, height, sole, melanin, age, rng)
     crease = np.clip(hollow - 0.15, 0, 1)
     colour *= 1 - crease[:, None] * np.array([0.22, 0.32, 0.32])
-    colour = _nails(colour, vertices, normals, length, heel, melanin, rng)
+    colour = _nails(colour, vertices, normals, (length, heel), side, melanin, rng)
     return np.clip(np.round(colour), 0, 255).astype(np.uint8)
 
 
@@ -133,10 +133,23 @@ def _hollowness(vertices: Array, faces: Array, normals: Array) -> Array:
     smooth = np.asarray(vertices, np.float64)
     for _ in range(rounds):
         smooth = mean @ smooth
+    rim = _rim(faces, len(vertices), rounds)
+    smooth[rim] = vertices[rim]  # the cut edge is no hollow
     bend = np.einsum("ij,ij->i", smooth - vertices, normals) / (edge * np.sqrt(rounds))
     for _ in range(2):
         bend = mean @ bend
     return np.asarray(np.clip(bend * 2.5, -1, 1.2))
+
+
+def _rim(faces: Array, count: int, rounds: int) -> Array:
+    """Vertices within ``rounds`` / 2 steps of an open edge."""
+    edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1).astype(np.int64)
+    _, first, times = np.unique(edges[:, 0] * count + edges[:, 1], return_index=True, return_counts=True)
+    rim = np.zeros(count, bool)
+    rim[edges[first[times == 1]].ravel()] = True
+    for _ in range(rounds // 2 + 1):
+        rim[edges[rim[edges].any(axis=1)].ravel()] = True
+    return rim
 
 
 def _knuckles(along: Array, up: Array, height: Array) -> Array:
@@ -179,10 +192,10 @@ def _veins(
 ) -> Array:
     """Bluish, slightly raised lines over the instep and up the shin."""
     stretched = place * np.array([1.0, 0.45, 0.45]) + 0.004 * noise(place, 0.02)[:, None]
-    line = 1 - _ramp(np.abs(noise(stretched, 0.021)), 0.05, 0.30)
+    line = 1 - _ramp(np.abs(noise(stretched, 0.026)), 0.03, 0.20)
     where = _ramp(along, 0.22, 0.34) * (1 - _ramp(along, 0.66, 0.78)) * _ramp(up, 0.15, 0.6)
     where = np.maximum(where, 0.4 * _ramp(height, 0.08, 0.12))
-    strength = line * where * (1 - sole) * rng.uniform(0.1, 0.9) * (0.25 + 0.75 * _ramp(np.array(age), 0.5, 0.95))
+    strength = line * where * (1 - sole) * rng.uniform(0.05, 0.7) * (0.25 + 0.75 * _ramp(np.array(age), 0.5, 0.95))
     tint = np.array([0.20, 0.09, 0.05]) if melanin < 0.6 else np.array([0.12, 0.10, 0.08])
     return np.asarray(colour * (1 - strength[:, None] * tint))
 
@@ -231,14 +244,24 @@ def toe_tips(vertices: Array, length: float, heel: float) -> list[tuple[float, f
 
 
 def _nails(
-    colour: Array, vertices: Array, normals: Array, length: float, heel: float, melanin: float, rng: np.random.Generator
+    colour: Array,
+    vertices: Array,
+    normals: Array,
+    extent: tuple[float, float],
+    side: str,
+    melanin: float,
+    rng: np.random.Generator,
 ) -> Array:
     """A paler plate on the top of each toe's end, with a white tip and a darker fold; sometimes painted."""
     polish = np.array(_POLISH[rng.integers(len(_POLISH))], np.float64) if rng.random() < 0.14 else None
     gloss = rng.uniform(0.35, 0.7)
     free = rng.uniform(0.72, 0.95)
     plate = _palette(np.array([0.25 * melanin]), 0.0)[0] * np.array([1.0, 0.93, 0.92]) * (1 - 0.25 * melanin)
-    for x, z, width in toe_tips(vertices, length, heel):
+    length, heel = extent
+    tips = toe_tips(vertices, length, heel)
+    big = 0 if side == "left" else len(tips) - 1
+    for number, (x, z, wide) in enumerate(tips):
+        width = min(wide, (0.105 if number == big else 0.066) * length)
         near = np.flatnonzero((np.abs(vertices[:, 0] - x) < width) & (vertices[:, 2] > z - 1.6 * width))
         near = near[(normals[near, 1] > 0.15) & (vertices[near, 1] < 0.2 * length)]
         if len(near) < 12:

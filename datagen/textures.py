@@ -83,7 +83,7 @@ def wood(rng: Rng, size: int) -> tuple[Array, float]:
     return picture, metres
 
 
-def _planks(rng: Rng, size: int) -> tuple[Field, Field, Array, Field, float, int]:
+def _planks(rng: Rng, size: int) -> tuple[Array, Array, Array, Array, float, int]:
     """(along, across, plank number, distance to the plank's edge, width of the whole, planks), all in metres."""
     width = float(rng.choice([0.065, 0.09, 0.12, 0.14, 0.18, 0.2]))
     rows = max(6, 2 * round(rng.uniform(1.1, 1.7) / width / 2))
@@ -101,7 +101,7 @@ def _planks(rng: Rng, size: int) -> tuple[Field, Field, Array, Field, float, int
     return along, across, row[:, None] * joints + number, edge, metres, rows * joints
 
 
-def _mosaic(rng: Rng, size: int) -> tuple[Field, Field, Array, Field, float, int]:
+def _mosaic(rng: Rng, size: int) -> tuple[Array, Array, Array, Array, float, int]:
     """Squares of parallel strips, turned by 90 degrees from one to the next."""
     strips, blocks = int(rng.integers(4, 7)), 2 * int(rng.integers(2, 5))
     block = float(rng.uniform(0.13, 0.3))
@@ -262,9 +262,10 @@ def _cracks(rng: Rng, size: int, number: int) -> Field:
     """Wandering hairlines that leave on one side and come in on the other."""
     canvas = np.zeros((size, size), np.uint8)
     for _ in range(number):
-        steps = int(rng.integers(60, 220))
+        steps = int(rng.integers(60, 150))
+        stride = rng.uniform(2, 5, (steps, 1)) * (size / 768)
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.28, steps))
-        path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1) * rng.uniform(2, 5, (steps, 1)), 0)
+        path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1) * stride, 0)
         path += rng.uniform(0, size, 2)
         _draw(canvas, path[None], size, 255, 1)
     return np.asarray(canvas, np.float32) / 255
