@@ -24,7 +24,9 @@ OVERLAY = 0.38
 @click.option("--out", type=click.Path(path_type=Path), help="The PNG to write [default: DATA/sheet.png].")
 @click.option("--count", type=click.IntRange(1, 400), default=36, show_default=True, help="Number of pictures.")
 @click.option("--columns", type=click.IntRange(1, 40), default=6, show_default=True, help="Pictures a row.")
-@click.option("--side", type=click.IntRange(32, 1024), default=256, show_default=True, help="Side of a picture in pixels.")
+@click.option(
+    "--side", type=click.IntRange(32, 1024), default=256, show_default=True, help="Side of a picture in pixels."
+)
 @click.option("--split", help="Only records of this split.")
 @click.option("--masks/--no-masks", default=False, help="Lay the masks over the pictures, with their outlines.")
 @options.seed_option
@@ -55,7 +57,9 @@ def show(
     dataset = Manifest.open(data)
     records = list(dataset.records(split=split))
     if not records:
-        raise BadInput(data, f"records in split {split!r}" if split else "records", "none", "see `masksmith manifest show`")
+        raise BadInput(
+            data, f"records in split {split!r}" if split else "records", "none", "see `masksmith manifest show`"
+        )
     chosen = seeds.rng(seed, "sheet").permutation(len(records))[:count]
     picked = [records[int(k)] for k in sorted(chosen)]
     target = out or data / "sheet.png"
@@ -67,9 +71,7 @@ def show(
         console.say(f"{target}: {len(picked)} of {len(records)} records" + (" (not written)" if dry_run else ""))
 
 
-def _sheet(
-    dataset: Manifest, records: list[Record], columns: int, side: int, masks: bool
-) -> npt.NDArray[np.uint8]:
+def _sheet(dataset: Manifest, records: list[Record], columns: int, side: int, masks: bool) -> npt.NDArray[np.uint8]:
     """(rows x side, columns x side, 3) uint8, each picture fitted into its square on white."""
     import numpy as np
 
