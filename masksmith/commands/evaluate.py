@@ -221,14 +221,16 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
     if given["dry_run"]:
         _would(len(records), "records", given)
         return None
-    masks = out / "masks" if given["save_masks"] else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    masks: Path | None = None
+    if out:  # the report draws some of them
+        masks = out / "masks" if given["save_masks"] else Path(stack.enter_context(tempfile.TemporaryDirectory()))
     truth = dataset.TruthReader(manifest.info.classes, front)
     size = inputs.Size.parse(given["size"])
     job = dataset.Job(manifest, _asked(run, given["device"]), truth, masks, given["threshold"], size)
     with console.progress("judging", len(records), unit="images ") as advance:
         counts, clips = dataset.judge(job, records, advance=advance)
     iou = region.image_iou(counts, given["empty"])[0]
-    places = dataset.mask_paths(records, masks)
+    places = dataset.mask_paths(records, masks) if masks else {}
 
     def sample(position: int) -> Sample:
         record = records[position]
@@ -346,6 +348,8 @@ def _bar(text: str, *, under: bool) -> Bar:
         bar = float(value)
     except ValueError:
         raise UsageProblem(f"{option} takes NAME=VALUE such as iou_fg_image=0.9, not {text!r}") from None
+    if bar != bar:
+        raise UsageProblem(f"{option} {text}: nothing compares with that")
     if match := re.fullmatch(r"map_at_(0?\.\d+|0|1|1\.0*)", name):
         return Bar(region.at_name(float(match[1])), bar, under)
     if name not in region.CONVENTIONS and name not in temporal.CONVENTIONS:

@@ -1,0 +1,374 @@
+"""Counted pixels: the table that every region figure is a reduction of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from masksmith import files
+from masksmith.errors import BadInput
+
+IGNORE = 255
+Joint = dict[tuple[int, int], int]
+"""(value in the prediction, value in the truth) -> number of pixels; only the pairs that occur."""
+
+_FEW = 16  # up to so many value pairs, comparing whole masks is faster than a 65,536-bin histogram
+_PEELS = 6  # so many different values are found one by one before a histogram is cheaper
+_INFO_KEY = b"masksmith"
+_BASE = {
+    "id": pa.string(),
+    "class": pa.int32(),
+    "tp": pa.int64(),
+    "fp": pa.int64(),
+    "fn": pa.int64(),
+    "tn": pa.int64(),
+    "subject": pa.string(),
+    "clip": pa.string(),
+    "frame": pa.int32(),
+}
+
+
+class UnknownValues(ValueError):
+    """A mask holds values that are neither a class nor "ignore".
+
+    Attributes:
+        side: ``"prediction"`` or ``"truth"``.
+        values: the values, ascending.
+    """
+
+    def __init__(self, side: str, values: Sequence[int], class_ids: Sequence[int], ignore: int | None) -> None:
+        self.side, self.values = side, tuple(sorted(set(values)))
+        shown = ", ".join(map(str, self.values[:8])) + (", ..." if len(self.values) > 8 else "")
+        known = ", ".join(map(str, class_ids))
+        extra = f" (and {ignore} = ignore)" if side == "truth" and ignore is not None else ""
+        super().__init__(f"the {side} holds {shown}, but the class ids are {known}{extra}")
+
+
+def joint_counts(pred: npt.NDArray[Any], truth: npt.NDArray[Any]) -> Joint:
+    """How many pixels hold each pair of values: exact, and fast where there are few values.
+
+    Args:
+        pred, truth: (H, W) uint8 or bool.
+
+    Raises:
+        ValueError: another shape or type, unequal sizes, or no pixels.
+    """
+    first, second = _checked(pred, "prediction"), _checked(truth, "truth")
+    if first.shape != second.shape:
+        raise ValueError(f"the prediction is {_size(first)}, the truth is {_size(second)} (height x width)")
+    left, right = present_values(first), present_values(second)
+    if _plain(left) and _plain(right):
+        return _two_by_two(first, second, left[-1], right[-1])
+    if len(left) * len(right) <= _FEW:
+        others = [(b, cv2.compare(second, b, cv2.CMP_EQ)) for b in right]
+        found = {}
+        for a in left:
+            here = cv2.compare(first, a, cv2.CMP_EQ)
+            for b, there in others:
+                if pixels := cv2.countNonZero(cv2.bitwise_and(here, there)):
+                    found[a, b] = pixels
+        return found
+    codes = first.astype(np.uint16)
+    codes <<= 8
+    codes |= second
+    histogram = np.bincount(codes.ravel(), minlength=1 << 16)
+    return {(int(code) >> 8, int(code) & 255): int(histogram[code]) for code in np.flatnonzero(histogram)}
+
+
+def present_values(mask: npt.NDArray[Any]) -> tuple[int, ...]:
+    """The values that occur in an (H, W) uint8 mask, ascending."""
+    high = int(cv2.norm(mask, cv2.NORM_INF))
+    filled = _nonzero(mask, high)
+    found = [0] if filled < mask.size else []
+    if not high:
+        return (0,)
+    if int(cv2.norm(mask, cv2.NORM_L1)) == high * filled:  # no value between 0 and the highest
+        return (*found, high)
+    rest = mask
+    for _ in range(_PEELS):
+        found.append(high)
+        rest = cv2.subtract(rest, cv2.compare(rest, high, cv2.CMP_EQ))  # saturates: the highest value becomes 0
+        high = int(cv2.norm(rest, cv2.NORM_INF))
+        if not high:
+            return tuple(sorted(found))
+    histogram = cv2.calcHist([mask], [0], None, [256], [0, 256])
+    return tuple(int(value) for value in np.flatnonzero(histogram))
+
+
+def reduce_joint(joint: Joint, class_ids: Sequence[int], ignore: int | None = IGNORE) -> npt.NDArray[np.int64]:
+    """(C, 4) int64: TP, FP, FN, TN of each class against all others; pixels whose truth is ``ignore`` don't count.
+
+    Raises:
+        UnknownValues: a value of the prediction or the truth, on a pixel that counts, is no class id.
+    """
+    place = {value: position for position, value in enumerate(class_ids)}
+    result = np.zeros((len(place), 4), np.int64)
+    total = 0
+    for side, position in (("truth", 1), ("prediction", 0)):
+        unknown = [pair[position] for pair in joint if pair[1] != ignore and pair[position] not in place]
+        if unknown:
+            raise UnknownValues(side, unknown, class_ids, ignore)
+    for (predicted, true), pixels in joint.items():
+        if true == ignore:
+            continue
+        total += pixels
+        if predicted == true:
+            result[place[true], 0] += pixels
+        else:
+            result[place[predicted], 1] += pixels
+            result[place[true], 2] += pixels
+    result[:, 3] = total - result[:, :3].sum(1)
+    return result
+
+
+def count_image(
+    pred: npt.NDArray[Any], truth: npt.NDArray[Any], class_ids: Sequence[int] = (0, 1), ignore: int | None = IGNORE
+) -> npt.NDArray[np.int64]:
+    """Count one image.
+
+    Args:
+        pred: (H, W) uint8 or bool, class ids.
+        truth: (H, W) uint8 or bool, class ids; ``ignore`` marks pixels that are not judged.
+        class_ids: which classes there are; background (0) included.
+
+    Returns:
+        (C, 4) int64 in the order of ``class_ids``: TP, FP, FN, TN.
+
+    Raises:
+        ValueError: unequal sizes, another shape or type.
+        UnknownValues: a value that is no class id, for example 255 in a 0/1 prediction.
+
+    >>> count_image(np.array([[1, 1, 0]], np.uint8), np.array([[1, 0, 255]], np.uint8)).tolist()
+    [[0, 0, 1, 1], [1, 1, 0, 0]]
+    """
+    return reduce_joint(joint_counts(pred, truth), class_ids, ignore)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts of many images: one row per image and class, the rows of an image together.
+
+    Columns: ``id, class, tp, fp, fn, tn, subject, clip, frame`` and any others that were passed through;
+    a column ``group.KEY`` holds lists of strings (an image may stand on two floors).
+
+    Args:
+        table: a pyarrow table, as :class:`CountsBuilder` makes it.
+        class_ids: the classes, in the order of an image's rows.
+        info: a JSON value that travels with the table: class names, where the masks came from.
+    """
+
+    table: pa.Table
+    class_ids: tuple[int, ...]
+    info: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return self.table.num_rows // max(len(self.class_ids), 1)
+
+    @cached_property
+    def values(self) -> npt.NDArray[np.int64]:
+        """(N, C, 4) int64: TP, FP, FN, TN."""
+        columns = [self.table[name].to_numpy() for name in ("tp", "fp", "fn", "tn")]
+        stacked = np.stack([np.asarray(column, np.int64) for column in columns], axis=-1)
+        return stacked.reshape(len(self), len(self.class_ids), 4)
+
+    @cached_property
+    def images(self) -> pa.Table:
+        """One row per image: the columns that are not counts."""
+        rows = np.arange(len(self)) * len(self.class_ids)
+        kept = [name for name in self.table.column_names if name not in ("class", "tp", "fp", "fn", "tn")]
+        return self.table.select(kept).take(pa.array(rows))
+
+    def column(self, name: str) -> list[Any]:
+        """A column with one entry per image; all None where there is no such column."""
+        if name not in self.table.column_names:
+            return [None] * len(self)
+        listed: list[Any] = self.images[name].to_pylist()
+        return listed
+
+    def class_name(self, class_id: int) -> str:
+        names = {number: name for name, number in self.info.get("classes", {}).items()}
+        return str(names.get(class_id, "background" if class_id == 0 else f"class {class_id}"))
+
+    def take(self, images: Sequence[int] | npt.NDArray[Any]) -> Counts:
+        """The counts of some images, by position."""
+        chosen = np.asarray(images, np.int64)
+        size = len(self.class_ids)
+        rows = (chosen[:, None] * size + np.arange(size)).ravel()
+        return Counts(self.table.take(pa.array(rows)), self.class_ids, self.info)
+
+    def merge(self, *others: Counts) -> Counts:
+        """This table and others of the same classes as one.
+
+        Raises:
+            ValueError: other classes, or an id in two tables.
+        """
+        for other in others:
+            if other.class_ids != self.class_ids:
+                raise ValueError(f"counts of classes {other.class_ids} cannot join counts of classes {self.class_ids}")
+        table = pa.concat_tables([self.table, *(other.table for other in others)], promote_options="default")
+        return _unique(Counts(table, self.class_ids, self.info))
+
+    def digest(self) -> str:
+        """SHA-256 of ids and counts, in the table's order."""
+        total = hashlib.sha256()
+        total.update("\n".join(self.column("id")).encode())
+        total.update(json.dumps(self.class_ids).encode())
+        total.update(np.ascontiguousarray(self.values, dtype="<i8").tobytes())
+        return total.hexdigest()
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Write the table atomically."""
+        note = json.dumps({"class_ids": self.class_ids, "info": self.info}, sort_keys=True)
+        with files.atomic(path) as part:
+            pq.write_table(self.table.replace_schema_metadata({_INFO_KEY: note.encode()}), part, compression="zstd")
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str]) -> Counts:
+        """Read what :meth:`to_parquet` wrote.
+
+        Raises:
+            BadInput: no such file, or not a table of counts.
+        """
+        want, fix = "a counts.parquet that masksmith evaluate wrote", "check the path"
+        try:
+            table = pq.read_table(os.fspath(path))
+        except FileNotFoundError:
+            raise BadInput(path, want, "no such file", fix) from None
+        except (pa.ArrowException, OSError) as fault:
+            raise BadInput(path, want, f"something else ({str(fault).splitlines()[0]})", fix) from None
+        missing = [name for name in _BASE if name not in table.column_names]
+        try:
+            note = json.loads((table.schema.metadata or {})[_INFO_KEY])
+            class_ids, info = tuple(int(c) for c in note["class_ids"]), dict(note["info"])
+        except (KeyError, ValueError, TypeError):
+            raise BadInput(path, want, "a table without its note on classes", fix) from None
+        if missing:
+            raise BadInput(path, want, f"a table without the columns {', '.join(missing)}", fix)
+        counts = cls(table.replace_schema_metadata(None), class_ids, info)
+        laid = np.tile(np.asarray(class_ids), len(counts)) if class_ids else np.zeros(0)
+        names = table["id"].to_numpy(zero_copy_only=False)
+        size = max(len(class_ids), 1)
+        torn = not np.array_equal(laid, table["class"].to_numpy()) or any(
+            not np.array_equal(names[::size], names[k::size]) for k in range(size)
+        )
+        if torn or table["tp"].null_count or np.any(counts.values < 0):
+            raise BadInput(path, want, "rows that are not one per image and class", "evaluate the masks again")
+        return counts
+
+
+class CountsBuilder:
+    """Collects counts image by image; :meth:`build` makes the table.
+
+    Args:
+        class_ids: the classes; background (0) included.
+        info: see :class:`Counts`.
+    """
+
+    def __init__(self, class_ids: Sequence[int] = (0, 1), info: Mapping[str, Any] | None = None) -> None:
+        self.class_ids, self.info = tuple(int(c) for c in class_ids), dict(info or {})
+        if len(set(self.class_ids)) != len(self.class_ids) or len(self.class_ids) < 2 or 0 not in self.class_ids:
+            raise ValueError(f"class ids must be unique, with the background 0 and one more at least, not {class_ids}")
+        self._counts: list[npt.NDArray[np.int64]] = []
+        self._rows: list[dict[str, Any]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(
+        self,
+        id: str,
+        counts: npt.NDArray[np.int64],
+        *,
+        subject: str | None = None,
+        clip: str | None = None,
+        frame: int | None = None,
+        **columns: Any,
+    ) -> None:
+        """Add an image: ``counts`` is (C, 4) as :func:`count_image` returns it; ``columns`` pass through."""
+        if counts.shape != (len(self.class_ids), 4):
+            raise ValueError(f"counts of shape {counts.shape}, expected {(len(self.class_ids), 4)}")
+        self._counts.append(counts)
+        self._rows.append({"id": str(id), "subject": subject, "clip": clip, "frame": frame, **columns})
+
+    def build(self) -> Counts:
+        """The table of everything added so far.
+
+        Raises:
+            ValueError: an id was added twice.
+        """
+        size = len(self.class_ids)
+        stacked = np.stack(self._counts) if self._counts else np.zeros((0, size, 4), np.int64)
+        columns: dict[str, pa.Array] = {}
+        repeat = np.repeat(np.arange(len(self)), size)
+        names = list(dict.fromkeys(["id", "subject", "clip", "frame", *(key for row in self._rows for key in row)]))
+        per_image = {name: _array(name, [row.get(name) for row in self._rows]).take(repeat) for name in names}
+        columns["id"] = per_image["id"]
+        columns["class"] = pa.array(np.tile(np.asarray(self.class_ids, np.int32), len(self)), pa.int32())
+        for position, name in enumerate(("tp", "fp", "fn", "tn")):
+            columns[name] = pa.array(stacked[..., position].ravel(), pa.int64())
+        columns |= {name: per_image[name] for name in names if name != "id"}
+        return _unique(Counts(pa.table(columns), self.class_ids, dict(self.info)))
+
+
+def _array(name: str, values: Iterable[Any]) -> pa.Array:
+    if name.startswith("group."):
+        return pa.array(values, pa.list_(pa.string()))
+    return pa.array(values, _BASE.get(name))
+
+
+def _unique(counts: Counts) -> Counts:
+    seen: set[str] = set()
+    for name in counts.column("id"):
+        if name in seen:
+            raise ValueError(f"the id {name!r} is there twice; ids name images, and each is counted once")
+        seen.add(name)
+    return counts
+
+
+def _checked(mask: npt.NDArray[Any], side: str) -> npt.NDArray[np.uint8]:
+    values = np.asarray(mask)
+    if values.dtype == np.bool_:
+        values = values.view(np.uint8)
+    if values.ndim != 2 or values.dtype != np.uint8 or not values.size:
+        raise ValueError(f"the {side} must be (H, W) uint8 or bool, not {values.shape} {values.dtype}")
+    return np.ascontiguousarray(values)
+
+
+def _nonzero(mask: npt.NDArray[np.uint8], high: int) -> int:
+    """Pixels above 0 where ``high`` is the largest value: for a 0/1 mask that is the sum, which is faster."""
+    return int(cv2.norm(mask, cv2.NORM_L1)) if high <= 1 else int(cv2.countNonZero(mask))
+
+
+def _two_by_two(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], a: int, b: int) -> Joint:
+    """The joint counts of a mask of 0 and ``a`` and one of 0 and ``b``."""
+    one, two = _nonzero(first, a), _nonzero(second, b)
+    if a == b and a:
+        both = (one + two - int(cv2.norm(first, second, cv2.NORM_L1)) // a) // 2
+    else:
+        both = int(cv2.countNonZero(cv2.min(first, second)))
+    cells = (((a, b), both), ((a, 0), one - both), ((0, b), two - both), ((0, 0), first.size - one - two + both))
+    found: Joint = {}
+    for pair, pixels in cells:  # a or b may be 0 itself, and then several cells are one
+        if pixels:
+            found[pair] = found.get(pair, 0) + pixels
+    return found
+
+
+def _plain(values: tuple[int, ...]) -> bool:
+    """Nothing but 0 and one other value: then "not zero" says it all."""
+    return len(values) == 1 or (len(values) == 2 and values[0] == 0)
+
+
+def _size(mask: npt.NDArray[Any]) -> str:
+    return f"{mask.shape[0]} x {mask.shape[1]}"
