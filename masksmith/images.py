@@ -157,7 +157,9 @@ def _header(path: str | os.PathLike[str], data: bytes, max_pixels: int) -> tuple
         with pillow.open(io.BytesIO(data)) as opened:
             width, height = opened.size
             mode = opened.mode
-            turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            # in a PNG without EXIF, asking for it would decode the whole picture
+            plain = opened.format == "PNG" and b"eXIf" not in data and b"Raw profile" not in data
+            turned = not plain and opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
     except UnidentifiedImageError:
         raise BadInput(path, "an image (JPEG, PNG, ...)", _looks_like(data), "replace or remove it") from None
     except (OSError, ValueError, SyntaxError) as fault:

@@ -40,7 +40,10 @@ def modules() -> list[Path]:
 @pytest.mark.parametrize("path", modules(), ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_a_module_imports_only_its_own_floor_and_those_below(path: Path) -> None:
     relative = path.relative_to(ROOT)
-    if relative.parts[:2] == ("masksmith", "commands") or relative.as_posix() in ("masksmith/cli.py", "masksmith/__main__.py"):
+    if relative.parts[:2] == ("masksmith", "commands") or relative.as_posix() in (
+        "masksmith/cli.py",
+        "masksmith/__main__.py",
+    ):
         return
     above = (imports(path) & set(FLOORS)) - FLOORS[relative.parts[0]]
     assert not above, f"{relative} imports {sorted(above)}"

@@ -16,7 +16,7 @@ from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
 from masksmith.receipts import Receipts
 
 # workers import what they run: a module on disk, as for the real commands
-WORK = '''
+WORK = """
 import os, time
 from pathlib import Path
 from masksmith.errors import BadInput
@@ -38,7 +38,7 @@ def die(shard):
 def sleep(shard):
     Path(shard.payload, f"{os.getpid()}.pid").write_text("")
     time.sleep(600)
-'''
+"""
 
 
 @pytest.fixture

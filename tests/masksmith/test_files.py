@@ -46,9 +46,11 @@ def test_sha256_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_an_environment_fault_that_names_the_place(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="the disk is full") as caught, files.disk_faults(tmp_path), open(
-        "/dev/full", "wb", buffering=0
-    ) as sink:
+    with (
+        pytest.raises(EnvironmentFault, match="the disk is full") as caught,
+        files.disk_faults(tmp_path),
+        open("/dev/full", "wb", buffering=0) as sink,
+    ):
         sink.write(b"x")
     assert str(tmp_path) in str(caught.value)
     assert caught.value.exit_code == 4
