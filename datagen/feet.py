@@ -210,16 +210,23 @@ def _between(anchors: tuple[tuple[str, float], ...], value: float) -> list[tuple
 
 
 def _standing(vertices: Array) -> Array:
-    """Turn the foot until its sole is level, then press the sole flat by a millimetre and a half."""
+    """Turn the foot until its sole is level, heel and ball at the same height, which becomes 0."""
     foot = vertices[vertices[:, 1] < vertices[:, 1].min() + 0.12]
     up = placing.hull_sole(foot, np.array([0.0, 1.0, 0.0]))
     level = vertices @ placing.rotation_to_y(up).T
     level[:, 1] -= level[:, 1].min()
+    for _ in range(3):
+        low = level[level[:, 1] < placing.FOOT_PART_M]
+        along = (low[:, 2] - low[:, 2].min()) / np.ptp(low[:, 2])
+        ends = [low[part][np.argmin(low[part][:, 1])] for part in (along < 0.3, (along > 0.55) & (along < 0.78))]
+        rise = np.arctan2(ends[1][1] - ends[0][1], ends[1][2] - ends[0][2])
+        level = _turned(level, np.full(len(level), rise), 0)
+        level[:, 1] -= float(_turned(ends[0][None], np.array([rise]), 0)[0, 1])
     return level
 
 
 def _posed(vertices: Array, wishes: dict[str, Any]) -> Array:
-    """Bend the toes at the ball and the leg at the ankle, then put the foot down."""
+    """Bend the toes at the ball and the leg at the ankle, then press the sole flat by a millimetre and a half."""
     low = vertices[vertices[:, 1] < placing.FOOT_PART_M]
     heel, length = float(low[:, 2].min()), float(np.ptp(low[:, 2]))
     middle = float(low[:, 0].min() + low[:, 0].max()) / 2
@@ -228,12 +235,14 @@ def _posed(vertices: Array, wishes: dict[str, Any]) -> Array:
     bend = _ramp(vertices[:, 2], slanted - 0.05 * length, slanted + 0.05 * length)
     bend = bend * (vertices[:, 1] < 0.3 * length)
     hinge = np.stack([vertices[:, 0], np.full(len(vertices), 0.012), slanted], axis=1)
-    posed = hinge + _turned(posed - hinge, -np.radians(wishes["toes_deg"]) * bend, 0)
+    sunk_toes = max(0.0, -float(low[low[:, 2] > heel + 0.85 * length, 1].min()) - 0.002)
+    lift = np.radians(wishes["toes_deg"]) + sunk_toes / (0.2 * length)
+    posed = hinge + _turned(posed - hinge, -lift * bend, 0)
     ankle = np.array([middle, 0.28 * length, heel + 0.24 * length])
     weight = _ramp(vertices[:, 1], 0.17 * length, 0.42 * length)
     posed = ankle + _turned(posed - ankle, np.radians(wishes["lean_deg"]) * weight, 0)
     posed = ankle + _turned(posed - ankle, np.radians(wishes["roll_deg"]) * weight, 2)
-    sunk = posed[:, 1] - posed[:, 1].min() - 0.0015
+    sunk = posed[:, 1] - 0.0015
     posed[:, 1] = np.where(sunk < 0.003, 0.003 * np.exp(np.minimum(sunk, 0.003) / 0.003 - 1), sunk)
     posed[:, 1] -= posed[:, 1].min()
     return posed

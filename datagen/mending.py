@@ -68,7 +68,7 @@ def _sound_faces(raw: RawMesh, where: str | Path, notes: list[str]) -> tuple[Arr
         raise BadInput(
             where, f"faces of the {total:,} vertices there", "faces of vertices that are missing", "export it again"
         )
-    finite: Array = np.isfinite(raw.vertices).all(axis=1)
+    finite = ~np.isnan(raw.vertices.sum(axis=1) * 0)  # 0 times infinity is NaN as well
     sound: Array = np.all(finite[raw.faces], axis=1)
     if not sound.any():
         raise BadInput(where, "finite coordinates", "NaN or infinity in every triangle", "export the mesh again")
@@ -95,6 +95,10 @@ def _merged(raw: RawMesh, faces: Array) -> tuple[npt.NDArray[np.float64], Array,
     cells = np.round((vertices - vertices.min(axis=0)) / grain).astype(np.int64)
     key = (cells[:, 0] << 42) | (cells[:, 1] << 21) | cells[:, 2]
     _, first, same = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # as in the file
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    first, same = first[order], rank[same]
     colours = None
     if raw.colours is not None:
         counts = np.bincount(same)

@@ -96,10 +96,10 @@ def relief(height: Field, strength: float, angle: float) -> Field:
     return np.asarray(np.clip(1 + np.float32(strength) * slope, 0.35, 1.6), dtype=np.float32)
 
 
-def soft(field: Field, sigma: float) -> Field:
-    """Gaussian blur that wraps round."""
-    pad = int(3 * sigma) + 1
-    wide = np.pad(field, pad, mode="wrap")
+def soft(field: Array, sigma: float) -> Field:
+    """Gaussian blur of (S, S) or (S, S, C) that wraps round."""
+    pad = int(4 * sigma) + 2
+    wide = cv2.copyMakeBorder(np.asarray(field, np.float32), pad, pad, pad, pad, cv2.BORDER_WRAP)
     return np.asarray(cv2.GaussianBlur(wide, (0, 0), sigma)[pad:-pad, pad:-pad], dtype=np.float32)
 
 

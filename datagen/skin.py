@@ -231,15 +231,18 @@ def toe_tips(vertices: Array, length: float, heel: float) -> list[tuple[float, f
     np.maximum.at(outline, bins, front[:, 2])
     known = np.isfinite(outline)
     outline = np.interp(np.arange(len(outline)), np.flatnonzero(known), outline[known])
-    padded = np.concatenate([[heel], gaussian_filter1d(outline, 1.0), [heel]])
-    peaks, about = find_peaks(padded, prominence=0.012 * length, width=1, rel_height=0.75)
+    smooth = gaussian_filter1d(outline, 1.0, mode="nearest")
+    # the toes stand on a slope from the big one to the small one: what counts is how far each sticks out of it
+    out = smooth - gaussian_filter1d(outline, 0.045 * length / step, mode="nearest")
+    ends = np.full(3, float(out.min()) - 0.01 * length)
+    peaks, about = find_peaks(np.concatenate([ends, out, ends]), prominence=0.006 * length, width=1, rel_height=0.7)
     best = sorted(np.argsort(about["prominences"])[::-1][:5].tolist())
     first = float(front[:, 0].min())
     found = []
     for k in best:
-        x = first + (float(peaks[k]) - 0.5) * step
+        column = int(np.clip(peaks[k] - 3, 0, len(smooth) - 1))
         width = float(np.clip(about["widths"][k] * step, 0.035 * length, 0.115 * length))
-        found.append((x, float(padded[peaks[k]]), width))
+        found.append((first + (column + 0.5) * step, float(smooth[column]), width))
     return found
 
 

@@ -17,6 +17,7 @@ from datagen.noise import Field, cells, cloud, mix, relief, sample, soft, step
 
 Array = npt.NDArray[Any]
 Rng = np.random.Generator
+_MARGIN = 16  # OpenCV draws lines less smoothly at the very border of a picture
 
 _WOODS = (  # early wood, late wood
     ((205, 170, 124), (158, 116, 72)),  # oak
@@ -214,7 +215,7 @@ def carpet(rng: Rng, size: int) -> tuple[Array, float]:
     turned = cloud(rng, size, fall=3.0, high=7)
     picture *= (1 + 0.10 * fuzz)[..., None]
     picture *= (1 + rng.uniform(0.02, 0.07) * turned + 0.02 * cloud(rng, size, fall=2.0, low=4, high=60))[..., None]
-    return np.asarray(cv2.GaussianBlur(np.asarray(picture, np.float32), (0, 0), 0.6)), metres
+    return soft(picture, 0.6), metres
 
 
 def _carpet_pattern(rng: Rng, share: Array, across: int) -> Array:
@@ -260,7 +261,7 @@ def concrete(rng: Rng, size: int) -> tuple[Array, float]:
 
 def _cracks(rng: Rng, size: int, number: int) -> Field:
     """Wandering hairlines that leave on one side and come in on the other."""
-    canvas = np.zeros((size, size), np.uint8)
+    canvas = np.zeros((size + 2 * _MARGIN, size + 2 * _MARGIN), np.uint8)
     for _ in range(number):
         steps = int(rng.integers(60, 150))
         stride = rng.uniform(2, 5, (steps, 1)) * (size / 768)
@@ -268,7 +269,7 @@ def _cracks(rng: Rng, size: int, number: int) -> Field:
         path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1) * stride, 0)
         path += rng.uniform(0, size, 2)
         _draw(canvas, path[None], size, 255, 1)
-    return np.asarray(canvas, np.float32) / 255
+    return np.asarray(canvas[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN] / 255, dtype=np.float32)
 
 
 def stone(rng: Rng, size: int) -> tuple[Array, float]:
@@ -321,7 +322,8 @@ def grass(rng: Rng, size: int) -> tuple[Array, float]:
     metres = float(rng.uniform(0.5, 0.9))
     pixel = metres / size
     soil = np.array([52, 48, 30], np.float32) * rng.uniform(0.7, 1.3)
-    picture = np.clip(soil * (1 + 0.25 * cloud(rng, size, fall=1.0, low=6))[..., None], 0, 255).astype(np.uint8)
+    ground = np.clip(soil * (1 + 0.25 * cloud(rng, size, fall=1.0, low=6))[..., None], 0, 255).astype(np.uint8)
+    picture = np.pad(ground, ((_MARGIN, _MARGIN), (_MARGIN, _MARGIN), (0, 0)), mode="wrap")
     hue = np.array([rng.uniform(70, 118), rng.uniform(112, 142), rng.uniform(34, 62)])
     length_px = rng.uniform(0.02, 0.05) / pixel
     width_px = max(1, round(rng.uniform(0.0014, 0.0026) / pixel))
@@ -345,19 +347,18 @@ def grass(rng: Rng, size: int) -> tuple[Array, float]:
         light = np.clip(colour * rng.uniform(1.15, 1.4), 0, 255).tolist()
         _draw(picture, path[: blades // 2] + 0.6, size, light, 1)
     warm = np.array([0.10, 0.04, -0.02], np.float32) * np.clip(patch, -1.5, 1.5)[..., None]
-    picture_float = (
-        picture.astype(np.float32) * (1 + warm) * (1 + 0.05 * cloud(rng, size, fall=2.4, high=20))[..., None]
-    )
-    return np.asarray(cv2.GaussianBlur(picture_float, (0, 0), 0.6)), metres
+    lawn = picture[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+    picture_float = lawn.astype(np.float32) * (1 + warm) * (1 + 0.05 * cloud(rng, size, fall=2.4, high=20))[..., None]
+    return soft(picture_float, 0.6), metres
 
 
 def _draw(canvas: Array, paths: Array, size: int, colour: Any, thickness: int) -> None:
-    """Draw (N, K, 2) polylines (x, y in pixels) on a canvas that wraps round."""
+    """Draw (N, K, 2) polylines (x, y in pixels) on a canvas that wraps round and has a margin to throw away."""
     paths = paths - np.floor(paths[:, :1] / size) * size
     for right in (-size, 0, size):
         for down in (-size, 0, size):
-            moved = paths + np.array([right, down])
-            inside = ((moved > -8) & (moved < size + 8)).all(axis=2).any(axis=1)
+            moved = paths + np.array([right, down]) + _MARGIN
+            inside = ((moved > 0) & (moved < size + 2 * _MARGIN)).all(axis=2).any(axis=1)
             if inside.any():
                 points = np.round(moved[inside] * 16).astype(np.int32)
                 cv2.polylines(canvas, list(points), False, colour, thickness, cv2.LINE_AA, 4)
