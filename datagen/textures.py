@@ -152,8 +152,8 @@ def tile(rng: Rng, size: int) -> tuple[Array, float]:
     edge = np.minimum(side / 2 - down, length / 2 - np.abs(moved - (column + 0.5) * np.float32(length))) + wobble
     number = row[:, None] * columns + column
     count = rows * columns
-    base = _jitter(rng, _TILES[rng.integers(len(_TILES))], 8)
-    second = _jitter(rng, _TILES[rng.integers(len(_TILES))], 8)
+    base = _jitter(rng, _TILES[rng.integers(len(_TILES))], 5)
+    second = _jitter(rng, _TILES[rng.integers(len(_TILES))], 5)
     chequered = rng.random() < 0.15 and not long
     odd = ((row[:, None] + column) % 2 == 1) & chequered
     picture = np.where(odd[..., None], second, base).astype(np.float32)
@@ -237,7 +237,7 @@ def concrete(rng: Rng, size: int) -> tuple[Array, float]:
     """Poured or trowelled concrete: clouds, sand grains, pinholes, stains and perhaps a crack."""
     metres = float(rng.uniform(0.9, 1.8))
     grey = rng.uniform(88, 190)
-    base = grey * (1 + rng.normal(0, 0.015, 3) + np.array([0.03, 0.0, -0.04]) * rng.uniform(-0.6, 1.4))
+    base = grey * (1 + rng.normal(0, 0.006, 3) + np.array([0.03, 0.0, -0.04]) * rng.uniform(-0.5, 1.4))
     tall = cloud(rng, size, fall=2.3, high=100)
     fine = cloud(rng, size, fall=0.9, low=20)
     hollow = cloud(rng, size, fall=1.4, low=10, high=160)
@@ -287,9 +287,9 @@ def stone(rng: Rng, size: int) -> tuple[Array, float]:
     ragged = cloud(rng, size, fall=1.8, low=across, high=across * 14)
     border = second - near
     border = border + np.float32(0.03 if kind < 0.65 else 0.05) * ragged * np.minimum(border / 0.12, 1)
-    base = _jitter(rng, _STONES[rng.integers(len(_STONES))], 10)
+    base = _jitter(rng, _STONES[rng.integers(len(_STONES))], 5)
     spread = 0.09 if kind < 0.65 else 0.22
-    warmth = rng.normal(0, 0.035, (count, 1)) * np.array([1.0, 0.15, -1.0])
+    warmth = rng.normal(0.01, 0.028, (count, 1)) * np.array([1.0, 0.15, -1.0])
     tones = base * rng.normal(1, spread, (count, 1)) * (1 + warmth + rng.normal(0, 0.01, (count, 3)))
     picture = np.clip(tones, 25, 235).astype(np.float32)[owner]
     rough = cloud(rng, size, fall=1.9, low=3)
@@ -365,7 +365,7 @@ def _draw(canvas: Array, paths: Array, size: int, colour: Any, thickness: int) -
 
 
 def _jitter(rng: Rng, colour: tuple[int, int, int], amount: float) -> Array:
-    shade, tint = rng.uniform(0.88, 1.1), rng.normal(0, amount / 2)
+    shade, tint = rng.uniform(0.88, 1.1), rng.normal(0.15, 0.5) * amount
     return np.clip(np.array(colour) * shade + tint * np.array([1.0, 0.2, -0.8]), 18, 240).astype(np.float32)
 
 
