@@ -302,12 +302,12 @@ def stone(rng: Rng, size: int) -> tuple[Array, float]:
         strength = (0.5, 0.35) if kind < 0.4 else (1.8, 0.3)
     else:
         dome = np.sqrt(np.clip(border * 1.4, 0, 1))
-        body = step(border, 0.04, 0.16)
-        strength = (1.0, 0.12)
+        body = step(border, 0.0, 0.24)
+        strength = (1.7, 0.12)
     picture *= relief(soft(dome, 1.0), strength[0], angle)[..., None]
     picture *= relief(soft(rough, 1.3), strength[1] * 0.6, angle)[..., None]
     picture *= (1 + 0.05 * cloud(rng, size, fall=2.2, low=across, high=across * 8))[..., None]
-    mortar = np.array([118, 110, 98], np.float32) * rng.uniform(0.55, 1.25) if kind < 0.65 else base * 0.28
+    mortar = np.array([118, 110, 98], np.float32) * rng.uniform(0.55, 1.25) if kind < 0.65 else base * 0.42
     sand = mortar * (1 + 0.14 * fine + 0.1 * rough)[..., None]
     picture = mix(sand, picture, body)
     picture *= (0.72 + 0.28 * step(border, 0.0, 0.25))[..., None]
