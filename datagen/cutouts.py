@@ -160,8 +160,18 @@ def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
     return count
 
 
+def _open(path: str | os.PathLike[str]) -> pa.ipc.RecordBatchFileReader:
+    try:
+        written = Path(path).stat().st_mtime_ns
+    except FileNotFoundError:
+        raise BadInput(
+            path, "a file of cutouts", "no such file", "run the command that made the dataset again"
+        ) from None
+    return _reader(os.fspath(path), written)
+
+
 @lru_cache(maxsize=256)
-def _open(path: str) -> pa.ipc.RecordBatchFileReader:
+def _reader(path: str, _: int) -> pa.ipc.RecordBatchFileReader:
     try:
         return pa.ipc.open_file(pa.memory_map(path))
     except (OSError, pa.ArrowInvalid) as fault:
@@ -176,7 +186,7 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
     Raises:
         BadInput: no such file, or damaged.
     """
-    reader = _open(os.fspath(path))
+    reader = _open(path)
     row = reader.get_batch(index)
     about = json.loads(row.column(0)[0].as_py())
     camera = Camera.from_json(about.pop("camera"))
@@ -190,4 +200,4 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
 
 def count(path: str | os.PathLike[str]) -> int:
     """How many cutouts a file holds."""
-    return int(_open(os.fspath(Path(path))).num_record_batches)
+    return int(_open(path).num_record_batches)

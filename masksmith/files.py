@@ -121,7 +121,10 @@ def writable(folder: str | os.PathLike[str]) -> Path:
     place = Path(folder)
     probe = place / ".masksmith.probe.part"
     with disk_faults(place):
-        place.mkdir(parents=True, exist_ok=True)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError:
+            raise EnvironmentFault(f"{place}: no folder can be made there; choose another place") from None
         probe.write_bytes(b"")
         probe.unlink()
     return place
