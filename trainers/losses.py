@@ -1,0 +1,143 @@
+"""What training makes small. Every loss takes logits (B, outputs, H, W) and class ids (B, H, W), 255 = ignore.
+
+With one output the ids are 0 and 1 and the logit is the foreground's; otherwise there is one output a class. Ignored
+pixels cost nothing and have no gradient; an image of nothing but ignored pixels costs nothing either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from masksmith.errors import unknown_choice
+
+IGNORE = 255
+SMOOTH = 1.0
+"""Pixels added above and below: an empty truth with an empty prediction then costs 0."""
+BAND = 0.02
+"""Half width of the boundary's band, as a share of the image diagonal."""
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean cross entropy over the pixels that count; the binary one with a single output."""
+    valid = target != IGNORE
+    count = valid.sum().clamp(min=1)
+    if logits.shape[1] > 2:
+        return F.cross_entropy(logits, target.long(), ignore_index=IGNORE, reduction="sum") / count
+    truth = (target == 1).to(logits.dtype)
+    costs = F.binary_cross_entropy_with_logits(_margin(logits)[:, 0], truth, reduction="none")
+    return (costs * valid).sum() / count
+
+
+def iou(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - soft IoU, per image, mean over images and all classes, background included (document F)."""
+    probability, truth, valid = _foreground(logits, target)
+    rest, others = 1 - probability.sum(dim=1, keepdim=True), 1 - truth.sum(dim=1, keepdim=True)
+    background = _jaccard(rest, others, valid, paper_exact=False)
+    return torch.cat((background, _jaccard(probability, truth, valid, paper_exact=False)), dim=1).mean()
+
+
+def bce_jaccard(logits: Tensor, target: Tensor, *, paper_exact: bool = False) -> Tensor:
+    """Cross entropy and the foreground's soft Jaccard loss, added."""
+    probability, truth, valid = _foreground(logits, target)
+    return cross_entropy(logits, target) + _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
+
+
+def bce_jaccard_boundary(logits: Tensor, target: Tensor, *, paper_exact: bool = False) -> Tensor:
+    """Document P's loss: binary cross entropy, Jaccard, and Jaccard inside the boundary's band, added.
+
+    The band is max-pooled truth minus min-pooled truth, square windows of 2d + 1 pixels, d = 2 % of the diagonal.
+    ``paper_exact`` takes the printed Jaccard, (I) / (U + 1): there an empty truth met by an empty prediction costs 1.
+    With several classes the Jaccard terms are means over all classes but the background.
+    """
+    probability, truth, valid = _foreground(logits, target)
+    near = boundary_band(truth, valid, band_px(*target.shape[-2:]))
+    region = _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
+    edge = _jaccard(probability, truth, valid * near, paper_exact=paper_exact).mean()
+    return cross_entropy(logits, target) + region + edge
+
+
+def band_px(height: int, width: int) -> int:
+    """d, the half width of the boundary's band in pixels: 2 % of the diagonal, at least 1; 6 at 224 x 224."""
+    return max(1, round(BAND * math.hypot(height, width)))
+
+
+def boundary_band(truth: Tensor, valid: Tensor, d: int) -> Tensor:
+    """1 where the square window of 2d + 1 pixels holds both truth and its opposite, else 0.
+
+    Args:
+        truth: (B, K, H, W) of zeros and ones.
+        valid: (B, 1, H, W) of zeros and ones; a pixel that does not count is no boundary to its neighbours.
+        d: pixels.
+    """
+    inside, outside = (truth * valid).bool(), ((1 - truth) * valid).bool()
+    return (_dilated(inside, d) & _dilated(outside, d)).to(truth.dtype)
+
+
+def _dilated(values: Tensor, d: int) -> Tensor:
+    """Whether any pixel of the square window of 2d + 1 is set; by shifts that double, as pooling is slow on a CPU."""
+    for axis in (2, 3):
+        reach = min(d, values.shape[axis] - 1)
+        for step in (1, -1):
+            covered = 0
+            while covered < reach:
+                shift = min(covered + 1, reach - covered)
+                length = values.shape[axis] - shift
+                near, far = values.narrow(axis, 0, length), values.narrow(axis, shift, length)
+                grown = values.clone()
+                if step > 0:
+                    grown.narrow(axis, shift, length).logical_or_(near)
+                else:
+                    grown.narrow(axis, 0, length).logical_or_(far)
+                values = grown
+                covered += shift
+    return values
+
+
+def _margin(logits: Tensor) -> Tensor:
+    """Two outputs as one, (B, 1, H, W): softmax over two depends on their difference alone, and is slower."""
+    return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
+
+
+def _foreground(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Probability and truth of every class but the background (B, K, H, W); which pixels count (B, 1, H, W)."""
+    valid = (target != IGNORE).to(logits.dtype)[:, None]
+    if logits.shape[1] <= 2:
+        return _margin(logits).sigmoid(), (target == 1).to(logits.dtype)[:, None], valid
+    ids = torch.arange(1, logits.shape[1], device=target.device).view(1, -1, 1, 1)
+    return logits.softmax(dim=1)[:, 1:], (target[:, None] == ids).to(logits.dtype), valid
+
+
+def _jaccard(probability: Tensor, truth: Tensor, weight: Tensor, *, paper_exact: bool) -> Tensor:
+    """1 - intersection over union of each image and class (B, K), over the pixels that weigh."""
+    both = (probability * truth * weight).sum(dim=(2, 3))
+    union = ((probability + truth) * weight).sum(dim=(2, 3)) - both
+    above = both if paper_exact else both + SMOOTH
+    return 1 - above / (union + SMOOTH)
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "ce": cross_entropy,
+    "iou": iou,
+    "bce_jaccard": bce_jaccard,
+    "bce_jaccard_boundary": bce_jaccard_boundary,
+}
+_PRINTED = ("bce_jaccard", "bce_jaccard_boundary")
+
+
+def find_loss(name: str, *, paper_exact: bool = False) -> Loss:
+    """The loss of that name; ``paper_exact`` changes those with a Jaccard term of document P.
+
+    Raises:
+        UsageProblem: an unknown name.
+    """
+    if name not in LOSSES:
+        raise unknown_choice("loss", name, LOSSES)
+    return partial(LOSSES[name], paper_exact=True) if paper_exact and name in _PRINTED else LOSSES[name]

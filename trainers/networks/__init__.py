@@ -1,0 +1,1 @@
+"""The networks, one file each; ``trainers.models`` builds them by name."""
