@@ -70,8 +70,7 @@ def _with_truth(pred: Path, truth: Path, reader: Any) -> tuple[list[ClipFigures]
     groups = inputs.clips(pairs, pred)
     check = CodingCheck(soft=reader.soft)
     with console.progress("reading", len(pairs), unit="frames ") as advance:
-        for pair in pairs.values():
-            reader.joint(pair, check)
+        for _ in inputs.learn(pairs.values(), reader, check):
             advance(1)
     coding = check.settle()
     return _judged(groups, lambda name: reader.frame(pairs[name], coding), reader, pairs), coding.says

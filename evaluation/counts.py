@@ -256,7 +256,7 @@ class Counts:
         if missing:
             raise BadInput(path, want, f"a table without the columns {', '.join(missing)}", fix)
         counts = cls(table.replace_schema_metadata(None), class_ids, info)
-        laid = np.tile(np.asarray(class_ids), len(counts)) if class_ids else np.zeros(0)
+        laid = np.tile(np.asarray(class_ids, np.int64), len(counts))
         names = table["id"].to_numpy(zero_copy_only=False)
         size = max(len(class_ids), 1)
         torn = not np.array_equal(laid, table["class"].to_numpy()) or any(

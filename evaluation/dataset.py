@@ -62,6 +62,9 @@ def pick(manifest: Manifest, split: str | None) -> tuple[list[Record], str, int]
     judged = [record for record in chosen if record.mask]
     if not judged:
         raise BadInput(manifest.folder, "records with a mask", f"none among {len(chosen)}", "choose another --split")
+    twice = [name for name, times in Counter(record.id for record in judged).items() if times > 1]
+    if twice:
+        raise BadInput(manifest.folder, "ids that name one record each", f"{twice[0]!r} twice", "mend the manifest")
     clips = [record for record in judged if _moving(record)]
     stills = [record for record in judged if not _moving(record)]
     return stills + sorted(clips, key=lambda r: (r.clip or "", r.frame or 0)), split, len(chosen) - len(judged)
@@ -178,6 +181,8 @@ def judge(
     for record, soft in _predictions(job, records, steps):
         path = job.manifest.path(record.mask or "")
         level, truth = job.size.fit(soft, job.truth(path), path)
+        if not np.isfinite(level).all():
+            raise BadInput(record.image, "a soft mask in [0, 1] from the model", "NaN or infinity", "train it again")
         pred = (level >= job.threshold).astype(np.uint8)
         counted = count_image(pred, truth)
         builder.add(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from masksmith import images
 from masksmith.errors import BadInput, UsageProblem
 
 Mask = npt.NDArray[np.uint8]
+_READERS = 8  # threads that decode; OpenCV lets them run side by side
 _NAMED = 3  # file names an error lists
 
 
@@ -187,12 +190,10 @@ class Reader:
         """A soft prediction's file as (H, W) float32 in [0, 1]."""
         return np.asarray(read(path) / np.float32(255), np.float32)
 
-    def joint(self, pair: Pair, check: CodingCheck) -> Joint:
-        """The joint counts of a pair's values as they are stored; ``check`` learns the values."""
+    def joint(self, pair: Pair) -> tuple[Joint, tuple[int, ...]]:
+        """The joint counts of a pair's values as they are stored, and the grey levels of a soft prediction."""
         pred, truth, levels = self.raw(pair)
-        joint = joint_counts(pred, truth)
-        check.add(pair.pred, levels or {a for a, _ in joint}, pair.truth, {b for _, b in joint})
-        return joint
+        return joint_counts(pred, truth), levels
 
     def coded(self, pair: Pair, coding: Coding) -> tuple[Mask, Mask]:
         """(prediction, truth) as class ids, for drawing or for time figures."""
@@ -219,9 +220,9 @@ def count_pairs(
         BadInput: a file cannot be read, sizes differ, or the two sides are coded differently.
     """
     check = CodingCheck(soft=reader.soft, classes=classes)
-    joints: list[Joint] = []
-    for pair in pairs:
-        joints.append(reader.joint(pair, check))
+    joints = []
+    for joint in learn(pairs, reader, check):
+        joints.append(joint)
         advance(1)
     coding = check.settle()
     builder = CountsBuilder(coding.class_ids, info)
@@ -229,6 +230,31 @@ def count_pairs(
         counted = reduce_joint(coding.joint(joint), coding.class_ids, coding.ignore)
         builder.add(pair.name, counted, ignored=sum(joint.values()) - int(counted[0].sum()))
     return builder.build(), coding
+
+
+def learn(pairs: Iterable[Pair], reader: Reader, check: CodingCheck) -> Iterator[Joint]:
+    """The joint counts of each pair, in order, while ``check`` learns the values; files are read a few ahead.
+
+    Raises:
+        BadInput: a file cannot be read, sizes differ, or a side holds grey levels.
+    """
+    threads = min(_READERS, len(os.sched_getaffinity(0)))
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[tuple[Pair, Future[tuple[Joint, tuple[int, ...]]]]] = deque()
+        queue = iter(pairs)
+        try:
+            while True:
+                for pair in islice(queue, 4 * threads - len(waiting)):
+                    waiting.append((pair, pool.submit(reader.joint, pair)))
+                if not waiting:
+                    return
+                pair, future = waiting.popleft()
+                joint, levels = future.result()
+                check.add(pair.pred, levels or {a for a, _ in joint}, pair.truth, {b for _, b in joint})
+                yield joint
+        finally:
+            for _, future in waiting:
+                future.cancel()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def render(
         _head(made),
         _figures(made),
         _plots(made, plotted),
-        _ranked(ranked),
+        _ranked(ranked, made),
         _wall(wall, made),
         _clips(made),
         _classes(made),
@@ -174,14 +174,17 @@ def _plots(made: Mapping[str, Any], plotted: Mapping[str, Any]) -> str:
     )
 
 
-def _legend() -> str:
-    items = (
-        f'<li><i style="background:rgb{COLOURS[fate][0]}"></i>{escape(text)}</li>' for fate, text in LEGEND.items()
-    )
+def _legend(made: Mapping[str, Any]) -> str:
+    shown = dict(LEGEND)
+    if len(made["classes"]) < 3:
+        del shown["other"]
+    if not made["ignored_pixels"]:
+        del shown["ignored"]
+    items = (f'<li><i style="background:rgb{COLOURS[fate][0]}"></i>{escape(text)}</li>' for fate, text in shown.items())
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _ranked(ranked: Mapping[str, Sequence[Drawn]]) -> str:
+def _ranked(ranked: Mapping[str, Sequence[Drawn]], made: Mapping[str, Any]) -> str:
     if not any(ranked.values()):
         return ""
     blocks = []
@@ -191,7 +194,7 @@ def _ranked(ranked: Mapping[str, Sequence[Drawn]]) -> str:
             blocks.append(f'<p class="rank">{_RANKS.get(rank, escape(rank))}</p><div class="shots">{shots}</div>')
     inner = "".join(blocks)
     style = _shape(sample for samples in ranked.values() for sample in samples)
-    return f"<section{style}><h2>Worst, middling and best</h2>{_legend()}{inner}</section>"
+    return f"<section{style}><h2>Worst, middling and best</h2>{_legend(made)}{inner}</section>"
 
 
 def _shot(sample: Drawn) -> str:
@@ -201,7 +204,7 @@ def _shot(sample: Drawn) -> str:
             f'<div class="two"><span><img loading="lazy" src="{sample.truth}" alt="truth"><b>truth</b></span>'
             f'<span><img loading="lazy" src="{sample.pred}" alt="prediction"><b>prediction</b></span></div>'
         )
-    note = f" · {escape(sample.note)}" if sample.note else ""
+    note = f" · {escape(sample.note)}" if sample.note and two else ""
     return (
         f'<figure><img loading="lazy" src="{sample.errors}" width="{sample.width}" height="{sample.height}" '
         f'alt="errors of {escape(sample.id)}">{two}<figcaption><strong>{number(sample.iou, 3)}</strong> '

@@ -118,6 +118,8 @@ def errors(image: Image | None, pred: Mask, truth: Mask) -> Image:
     for fate, where in fates.items():
         if where.any():
             colour, cover = COLOURS[fate]
+            if image is None:
+                cover = 0.9  # nothing to see through to
             canvas[where] = canvas[where] * (1 - cover) + np.asarray(colour, np.float32) * cover
     return np.asarray(np.clip(canvas + 0.5, 0, 255), np.uint8)
 

@@ -83,15 +83,11 @@ td.pair { color: var(--soft); white-space: nowrap; }
 .shots img, .wall img { display: block; width: 100%; height: auto; border-radius: 6px; background: #1e2126; }
 .shots img, .wall img { aspect-ratio: var(--shape, auto); object-fit: contain; }
 .shots .two { display: grid; grid-template-columns: 1fr 1fr; gap: 4px; margin-top: 4px; }
-.shots .two span { position: relative; display: block; }
-.shots .two b {
-  position: absolute; left: 5px; bottom: 5px; font-size: 10.5px; font-weight: 500; color: #fff; background: #000a;
-  border-radius: 3px; padding: 0 5px;
-}
+.shots .two b { display: block; font-size: 11px; font-weight: 400; color: var(--faint); line-height: 1.5; }
 figcaption { font-size: 12.5px; color: var(--soft); margin-top: 6px; line-height: 1.4; }
 figcaption strong { color: var(--ink); font-weight: 600; font-size: 14px; }
 .rank { font-size: 14px; font-weight: 600; margin: 20px 0 8px; }
-.wall { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 12px; align-items: start; }
+.wall { display: grid; grid-template-columns: repeat(8, minmax(0, 1fr)); gap: 12px; align-items: start; }
 dl {
   display: grid; grid-template-columns: max-content minmax(0, 1fr);
   gap: 6px 24px; font-size: 14.5px; margin: 12px 0 0;
@@ -101,7 +97,9 @@ footer {
   margin-top: 64px; border-top: 1px solid var(--rule);
   padding-top: 14px; color: var(--faint); font-size: 13px;
 }
-@media (max-width: 860px) { .shots { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
+@media (max-width: 860px) {
+  .wall { grid-template-columns: repeat(6, minmax(0, 1fr)); }
+  .shots { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (max-width: 560px) {
   main { padding: 22px 16px 48px; }
   h1 { font-size: 23px; } h2 { margin-top: 44px; }
@@ -111,6 +109,7 @@ footer {
   .plotted { display: none; }
   td.pair, thead th { white-space: normal; }
   table { font-size: 14px; }
+  td:first-child { min-width: 96px; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 10px; }
   .wall { grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 8px; }
   .shots { gap: 16px 10px; }
