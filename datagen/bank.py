@@ -49,11 +49,13 @@ class Rig:
         views: pictures a subject.
         canvas: side of a cutout in pixels.
         scanner: the four fixed cameras of document F instead of phones.
+        skin: melanin (0 light, 1 dark) to paint scans without colour with; None refuses them.
     """
 
     views: int = 8
     canvas: int = 448
     scanner: bool = False
+    skin: float | None = None
 
 
 def sources(spec: str, seed: int) -> list[Source]:
@@ -81,16 +83,16 @@ def build(
     return engine.map(partial(_render_source, os.fspath(out), rig, seed), shards, receipts=receipts, label="cutouts")
 
 
-def load(source: Source, seed: int) -> Foot:
-    """Read or make the foot."""
+def load(source: Source, seed: int, skin: float | None = None) -> Foot:
+    """Read or make the foot; ``skin`` paints a scan, see :func:`datagen.scans.read_scan`."""
     if source.scan is None:
         return replace(feet.parametric_foot(seed, source.number), subject=source.subject)
-    return scans.read_scan(source.scan)
+    return scans.read_scan(source.scan, skin=skin)
 
 
 def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any]:
     source: Source = shard.payload
-    foot = load(source, seed)
+    foot = load(source, seed, rig.skin)
     name = f"{shard.index:05d}.arrow"
     count = cutouts.write(Path(out) / name, _views(foot, rig, seed, source))
     return {
@@ -116,9 +118,9 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
         lamp = lights.draw_lamp(rng)
         light = lights.light(body, caster, lamp)
         here = {**about, "sides": sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
-        reach = 0.2 if len(sides) == 2 else 0.14
+        reach_m = 0.2 if len(sides) == 2 else 0.14
         for _ in range(share):
-            for camera in _cameras(body, rig, rng, own, 0.2 if len(sides) == 2 else 0.14, view):
+            for camera in _cameras(body, rig, rng, own, reach_m, view):
                 cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view})
                 if rig.scanner or cutout.about["foot_share"] > _SMALLEST_FOOT:
                     break

@@ -88,6 +88,9 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[st
 @click.option(
     "--scanner", is_flag=True, help="Photograph feet with the four fixed cameras of a scanner, not with phones."
 )
+@click.option(
+    "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
+)
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
 @click.option("--shares", callback=_shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15].")
 @options.seed_option
@@ -102,6 +105,7 @@ def generate(
     size: int,
     views: int,
     scanner: bool,
+    skin: float | None,
     plain: bool,
     shares: dict[str, float] | None,
     seed: int,
@@ -133,12 +137,13 @@ def generate(
         out=out,
         count=count,
         seed=seed,
-        rig=Rig(views=views, canvas=canvas, scanner=scanner),
+        rig=Rig(views=views, canvas=canvas, scanner=scanner, skin=skin),
         style=Style(size=size, effects=not plain),
         shares=shares,
         command=f"generate --count {count} --size {size} --views {views} --seed {seed}"
         + (" --scanner" if scanner else "")
-        + (" --plain" if plain else ""),
+        + (" --plain" if plain else "")
+        + (f" --skin {skin:g}" if skin is not None else ""),
     )
     for text in work.warnings:
         console.warn(text)

@@ -80,16 +80,16 @@ def render(
         hit = primitive[primitive != np.uint32(0xFFFFFFFF)]
         low = surface.vertices[surface.faces[hit, 0], 1] < FOOT_HEIGHT_M
         foot_share = float(np.count_nonzero(low)) / (OVERSAMPLE * size) ** 2
-        picture = _interpolate(surface, values, primitive, uv).reshape(rows, columns, 7)
-        picture = (
-            cv2.resize(picture[..., :4], (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA),
-            cv2.resize(picture[..., 4:], (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA),
+        mixed = _interpolate(surface, values, primitive, uv).reshape(rows, columns, 7)
+        colour, lit = (
+            cv2.resize(np.ascontiguousarray(part), (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
+            for part in (mixed[..., :4], mixed[..., 4:])
         )
         box = np.s_[y0:y1, x0:x1]
-        cover = picture[0][..., 3]
+        cover = colour[..., 3]
         alpha[box] = np.rint(cover * 255)
-        albedo[box] = _spread(picture[0][..., :3], cover) * 255 + 0.5
-        shade[box] = np.clip(_spread(picture[1], cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
+        albedo[box] = _spread(colour[..., :3], cover) * 255 + 0.5
+        shade[box] = np.clip(_spread(lit, cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
     to_canvas = camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
     maps = np.stack([light.floor_sky, light.floor_lamp], axis=-1)
     floor = cv2.warpPerspective(maps, to_canvas, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -97,7 +97,7 @@ class Caster:
     def __init__(self, surface: Surface, threads: int = 1) -> None:
         import open3d
 
-        self._tensor = open3d.core.Tensor
+        self._tensor: Any = open3d.core.Tensor
         self._threads = threads
         self.scene = open3d.t.geometry.RaycastingScene(nthreads=threads)
         self.scene.add_triangles(

@@ -69,7 +69,7 @@ def read_scan(
         scan: an entry of :func:`list_scans`, or a file.
         units: ``mm``, ``cm``, ``m`` or ``inch``; wins over the entry's. None for both: found from the size.
         up: ``y``, ``z``, ``-z`` ...; wins over the entry's. None for both: found from the shape.
-        skin: melanin from 0 (very light) to 1 (very dark) to paint a mesh with; needed where it has no colour.
+        skin: melanin from 0 (very light) to 1 (very dark) to paint a mesh with that has no colour of its own.
 
     Returns:
         The foot, with a note for everything that was guessed or repaired.
@@ -108,7 +108,7 @@ def read_scan(
         colours=surface.colours,
         notes=tuple(notes),
     )
-    return foot if skin is None else _painted(foot, skin)
+    return foot if skin is None or raw.texture is not None or raw.colours is not None else _painted(foot, skin)
 
 
 def scans_report(folder: str | os.PathLike[str], skin: float | None = None) -> list[dict[str, Any]]:
