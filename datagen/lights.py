@@ -5,6 +5,7 @@ Both are kept apart from colour, so that one rendering serves many exposures and
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -97,9 +98,10 @@ class Caster:
     def __init__(self, surface: Surface, threads: int = 1) -> None:
         import open3d
 
-        self._tensor: Any = open3d.core.Tensor
+        # typed loosely: Open3D's stubs know no array constructor without a type and a device
+        self._tensor: Callable[..., Any] = open3d.core.Tensor
         self._threads = threads
-        self.scene = open3d.t.geometry.RaycastingScene(nthreads=threads)
+        self.scene: Any = open3d.t.geometry.RaycastingScene(nthreads=threads)
         self.scene.add_triangles(
             self._tensor(np.ascontiguousarray(surface.vertices)),
             self._tensor(np.ascontiguousarray(surface.faces.astype(np.uint32))),

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from datagen.scans import list_scans, read_scan, scans_report
 from masksmith.errors import BadInput, UsageProblem
-from tests.datagen.shapes import left_foot, write_ply
+from tests.datagen.shapes import left_foot, shades, write_ply
 
 
 def write_obj(folder: Path, name: str = "P1_left.obj", picture: bool = True) -> Path:

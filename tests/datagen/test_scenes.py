@@ -101,7 +101,7 @@ def test_contact_darkens_the_floor_beside_the_body_and_fades() -> None:
     body = block()
     light = lights.light(body, Caster(body), Lamp(0, 80, 5))
     row = light.floor_sky[lights.FLOOR_TEXELS // 2]
-    at = lambda metres: row[int((metres / lights.FLOOR_HALF_M + 1) / 2 * lights.FLOOR_TEXELS)]  # noqa: E731
+    at = lambda metres: row[int((metres / lights.FLOOR_HALF_M + 1) / 2 * lights.FLOOR_TEXELS)]
     assert at(0.053) < 0.75 < at(0.12) < at(0.3) <= 1.001
     assert at(0.55) > 0.97
 
@@ -170,7 +170,7 @@ def test_an_open_floor_keeps_its_colour_and_a_shadow_darkens_it(cut: cutouts.Cut
 
 def test_the_same_recipe_gives_the_same_bytes_and_another_seed_does_not(cut: cutouts.Cutout) -> None:
     choice = scenes.Choice([("a", 1, "S")], ["plain"])
-    draw = lambda seed: scenes.draw(seed, 5, 0, choice, 160, scenes.Style(size=96))  # noqa: E731
+    draw = lambda seed: scenes.draw(seed, 5, 0, choice, 160, scenes.Style(size=96))
     first, second = (compose.compose(draw(1), cut, plain_floor()).image for _ in range(2))
     assert np.array_equal(first, second)
     assert not np.array_equal(first, compose.compose(draw(2), cut, plain_floor()).image)
