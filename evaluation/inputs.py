@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from masksmith import images
 from masksmith.errors import BadInput, UsageProblem
 
 Mask = npt.NDArray[np.uint8]
-_READERS = 8  # threads that decode; OpenCV lets them run side by side
 _NAMED = 3  # file names an error lists
 
 
@@ -233,28 +230,15 @@ def count_pairs(
 
 
 def learn(pairs: Iterable[Pair], reader: Reader, check: CodingCheck) -> Iterator[Joint]:
-    """The joint counts of each pair, in order, while ``check`` learns the values; files are read a few ahead.
+    """The joint counts of each pair, in order, while ``check`` learns the values.
 
     Raises:
         BadInput: a file cannot be read, sizes differ, or a side holds grey levels.
     """
-    threads = min(_READERS, len(os.sched_getaffinity(0)))
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[tuple[Pair, Future[tuple[Joint, tuple[int, ...]]]]] = deque()
-        queue = iter(pairs)
-        try:
-            while True:
-                for pair in islice(queue, 4 * threads - len(waiting)):
-                    waiting.append((pair, pool.submit(reader.joint, pair)))
-                if not waiting:
-                    return
-                pair, future = waiting.popleft()
-                joint, levels = future.result()
-                check.add(pair.pred, levels or {a for a, _ in joint}, pair.truth, {b for _, b in joint})
-                yield joint
-        finally:
-            for _, future in waiting:
-                future.cancel()
+    for pair in pairs:
+        joint, levels = reader.joint(pair)
+        check.add(pair.pred, levels or {a for a, _ in joint}, pair.truth, {b for _, b in joint})
+        yield joint
 
 
 @dataclass(frozen=True)
