@@ -245,6 +245,6 @@ def _describe(folder: Path, info: Info, prove: Sequence[str] | None) -> None:
     if prove is not None:
         from manifests.proof import make_proof  # the proof reads manifests
 
-        table = pq.read_table(folder / RECORDS)
+        table = pq.read_table(folder / RECORDS, columns=["id", "subject", "groups", "split", "clip", "source"])
         info = replace(info, split_proof=make_proof(table, tuple(prove), info.seed))
     files.write_json(folder / DATASET, croissant.document(info, files.sha256(folder / RECORDS)))

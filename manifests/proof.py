@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from manifests.record import members
@@ -20,19 +21,18 @@ def make_proof(
     """The proof of a table's ``split`` column over group keys.
 
     It holds the keys, the seed, the number of connected components, the counts, how many records have no split, and a
-    SHA-256 over the sorted lines (id, split, values of every key): any change of these shows.
+    :func:`digest`: any change of these shows.
+
+    Args:
+        plan: how the split came out, where these splits and keys come from :func:`manifests.splits.split_table`.
     """
-    splits = table.column("split").to_pylist()
-    counts: dict[str, int] = defaultdict(int)
-    for split in splits:
-        if split is not None:
-            counts[split] += 1
+    counted = table.column("split").value_counts().to_pylist()
+    counts = {each["values"]: int(each["counts"]) for each in counted if each["values"] is not None}
     kept = sum(counts.values())
-    labels = components(table, keys)
     return {
         "keys": list(keys),
         "seed": seed,
-        "components": int(labels.max(initial=-1)) + 1,
+        "components": plan.components if plan else int(components(table, keys).max(initial=-1)) + 1,
         "counts": dict(sorted(counts.items())),
         "shares": {name: round(number / kept, 6) for name, number in sorted(counts.items())},
         "target": None if plan is None else {name: round(share, 6) for name, share in plan.target.items()},
@@ -43,19 +43,62 @@ def make_proof(
 
 
 def digest(table: pa.Table, keys: Sequence[str]) -> str:
-    """SHA-256 over the sorted lines (id, split, values of every key) of a table."""
-    ids = table.column("id").to_pylist()
-    lines = [f"{name}\t{split or ''}" for name, split in zip(ids, table.column("split").to_pylist(), strict=True)]
-    for key in sorted(keys):
-        values: list[list[str]] = [[] for _ in ids]
-        rows, names = members(table, key)
-        for row, name in zip(rows.tolist(), names.to_pylist(), strict=True):
-            values[row].append(name)
-        lines = [f"{line}\t{key}={'|'.join(sorted(each))}" for line, each in zip(lines, values, strict=True)]
+    """SHA-256 of a table's ids, splits and values of every key, whatever the order of its records.
+
+    Records are put in the order of (id, split). What is hashed is the ids, the splits, and for every key (sorted) its
+    name, the places of the records that have values and, place by place, their distinct values in order. Strings
+    count with their lengths, so that no two tables look alike.
+    """
     total = hashlib.sha256()
-    for line in sorted(lines):
-        total.update(line.encode() + b"\n")
+    ids, names = _ranked(_whole(table.column("id")))
+    splits, known = _ranked(_whole(table.column("split")))
+    order = np.lexsort((splits, ids))
+    place = np.empty(len(order), np.int64)
+    place[order] = _dense(ids[order], splits[order])
+    _update(total, names.take(pa.array(ids[order])))
+    _update(total, known)
+    total.update(splits[order].astype("<i8").tobytes())
+    for key in sorted(set(keys)):
+        rows, values = members(table, key)
+        code, distinct = _ranked(values)
+        pairs = np.unique(place[rows] * max(len(distinct), 1) + code)
+        _update(total, pa.array([key]))
+        _update(total, distinct)
+        total.update(pairs.astype("<i8").tobytes())
     return total.hexdigest()
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _ranked(strings: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
+    """Each string's place among the distinct ones in order (-1 where there is none), and those."""
+    import pyarrow.compute as pc
+
+    coded = strings.dictionary_encode()
+    distinct = coded.dictionary
+    order = np.asarray(pc.sort_indices(distinct))
+    rank = np.empty(len(order) + 1, np.int64)
+    rank[order], rank[-1] = np.arange(len(order)), -1
+    return rank[np.asarray(coded.indices.fill_null(-1))], distinct.take(pa.array(order))
+
+
+def _dense(*sorted_columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The number of each distinct row of columns that are in order."""
+    new = np.zeros(len(sorted_columns[0]), np.int64)
+    for column in sorted_columns:
+        new[1:] |= column[1:] != column[:-1]
+    return np.cumsum(new)
+
+
+def _update(total: Any, strings: pa.Array) -> None:
+    import pyarrow.compute as pc
+
+    total.update(np.int64(len(strings)).astype("<i8").tobytes())
+    total.update(np.asarray(pc.binary_length(strings)).astype("<i8").tobytes())
+    for start in range(0, len(strings), 65_536):
+        total.update("".join(strings[start : start + 65_536].to_pylist()).encode())
 
 
 def crossings(table: pa.Table, key: str) -> dict[str, list[str]]:

@@ -159,7 +159,8 @@ def members(table: pa.Table, key: str) -> tuple[Any, Any]:
             np.arange(count), np.asarray(pc.list_value_length(pc.cast(groups, _AS_LIST)).fill_null(0))
         )
         entries = pc.list_flatten(pc.cast(groups, _AS_LIST))
-        pick = np.flatnonzero(np.asarray(pc.equal(pc.struct_field(entries, 0), key)))
+        fits = pc.and_(pc.equal(pc.struct_field(entries, 0), key), pc.is_valid(pc.struct_field(entries, 1)))
+        pick = np.flatnonzero(np.asarray(fits))
         rows.append(flat_rows[pick] + start)
         values.append(pc.struct_field(entries, 1).take(pa.array(pick)))
         start += count
