@@ -53,13 +53,14 @@ def steps(
 ) -> list[list[str]]:
     """The commands of the main job, in order."""
     chance = ["--seed", str(seed)]
+    made = ["--scans", f"parametric:{feet}", "--floors", f"procedural:{floors}"]
+    size = ["--count", str(count), "--views", "6"]
+    trained = ["--preset", "demborg2018", "--model", "fastlinknet", "--minutes", f"{minutes:g}"]
     return [
-        ["generate", "--scans", f"parametric:{feet}", "--floors", f"procedural:{floors}"]
-        + ["--out", str(scenes), "--count", str(count), "--views", "6", *chance],
+        ["generate", *made, *size, "--out", str(scenes), *chance],
         ["split", str(scenes), "--by", "subject,floor", *chance],
         ["audit", str(scenes)],
         ["show", str(scenes), *chance],
-        ["train", "--preset", "demborg2018", "--model", "fastlinknet", "--data", str(scenes)]
-        + ["--minutes", f"{minutes:g}", "--out", str(run), *chance],
+        ["train", *trained, "--data", str(scenes), "--out", str(run), *chance],
         ["evaluate", "--model", str(run), "--data", str(scenes), "--split", "test", "--out", str(report)],
     ]
