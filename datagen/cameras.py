@@ -82,22 +82,18 @@ class Camera:
         columns = np.stack([rotation[:, 0], rotation[:, 2], -rotation @ position], axis=1)
         return self.intrinsics() @ columns
 
-    def rays(self, x0: int, y0: int, x1: int, y1: int, per_pixel: int) -> npt.NDArray[np.float32]:
-        """(N, 6) origins and unit directions through a pixel box, ``per_pixel`` squared a pixel, row by row."""
+    def rays(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        """(N, 6) origins and unit directions through pixel positions (N, 2); whole numbers are pixel centres."""
         rotation, position = self.pose()
-        step = 1 / per_pixel
-        u = np.arange(x0, x1, step) + step / 2 - 0.5
-        v = np.arange(y0, y1, step) + step / 2 - 0.5
         middle = (self.size - 1) / 2
-        du = ((u - middle) / self.focal_px).astype(np.float32)
-        dv = ((v - middle) / self.focal_px).astype(np.float32)
-        out = np.empty((len(v), len(u), 6), np.float32)
-        out[..., :3] = position
+        across = ((pixels - middle) / self.focal_px).astype(np.float32)
         right, down, ahead = rotation.astype(np.float32)
+        out = np.empty((len(pixels), 6), np.float32)
+        out[:, :3] = position
         for k in range(3):
-            out[..., 3 + k] = du[None] * right[k] + (dv * down[k] + ahead[k])[:, None]
-        out[..., 3:] /= np.sqrt((out[..., 3:] ** 2).sum(-1, keepdims=True))
-        return out.reshape(-1, 6)
+            out[:, 3 + k] = across[:, 0] * right[k] + across[:, 1] * down[k] + ahead[k]
+        out[:, 3:] /= np.sqrt(1 + (across * across).sum(axis=1, keepdims=True))
+        return out
 
     def horizon_clear_deg(self) -> float:
         """Degrees between the horizon and the highest corner of the canvas; negative when the horizon shows."""

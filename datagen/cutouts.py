@@ -28,7 +28,10 @@ from masksmith.errors import BadInput
 
 Bytes = npt.NDArray[np.uint8]
 
-OVERSAMPLE = 2
+EDGE_RAYS = 4  # a side of the square of rays in a pixel on an edge
+FOLD_M = 0.006
+_MISS = np.uint32(0xFFFFFFFF)
+_WITHIN = (np.stack(np.meshgrid(*[(np.arange(EDGE_RAYS) + 0.5) / EDGE_RAYS - 0.5] * 2), axis=-1)).reshape(-1, 2)
 FOOT_HEIGHT_M = 0.08  # below it is foot, above it ankle and leg
 # what is stored of a cutout: name -> channels, all uint8
 LAYERS: dict[str, int] = {"albedo": 3, "alpha": 1, "shade": 3, "floor": 2}
@@ -58,49 +61,57 @@ class Cutout:
 def render(
     surface: Surface, caster: Caster, light: Light, camera: Camera, lamp: Lamp, about: Mapping[str, Any]
 ) -> Cutout:
-    """See ``surface`` through ``camera``: 2 x 2 rays a pixel, vertex values interpolated over the triangle hit.
+    """See ``surface`` through ``camera``: a ray a pixel, and 4 x 4 where the distance jumps, at outlines and folds.
 
     ``about`` gains ``foot_share``, the share of the canvas that the foot below the ankle fills.
     """
     size = camera.size
-    pixels, depth = camera.project(surface.vertices)
-    x0, y0 = np.clip(np.floor(pixels.min(axis=0)) - 2, 0, size).astype(int)
-    x1, y1 = np.clip(np.ceil(pixels.max(axis=0)) + 3, 0, size).astype(int)
-    if depth.min() < 0.02:  # part of the leg beside or behind the camera: the box says nothing
-        x0, y0, x1, y1 = 0, 0, size, size
+    x0, y0, x1, y1 = _box(surface, camera)
     albedo = np.zeros((size, size, 3), np.uint8)
     alpha = np.zeros((size, size), np.uint8)
     shade = np.zeros((size, size, 3), np.uint8)
     foot_share = 0.0
     if x1 > x0 and y1 > y0:
         values = _vertex_values(surface, light, camera, lamp)
-        rays = camera.rays(x0, y0, x1, y1, OVERSAMPLE)
-        primitive, uv, _ = caster.cast(rays)
-        rows, columns = (y1 - y0) * OVERSAMPLE, (x1 - x0) * OVERSAMPLE
-        hit = primitive[primitive != np.uint32(0xFFFFFFFF)]
+        rows, columns = y1 - y0, x1 - x0
+        grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).reshape(-1, 2)
+        primitive, uv, distance = caster.cast(camera.rays(grid))
+        hit = primitive[primitive != _MISS]
         low = surface.vertices[surface.faces[hit, 0], 1] < FOOT_HEIGHT_M
-        foot_share = float(np.count_nonzero(low)) / (OVERSAMPLE * size) ** 2
-        mixed = _interpolate(surface, values, primitive, uv).reshape(rows, columns, 7)
-        colour, lit = (
-            cv2.resize(np.ascontiguousarray(part), (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
-            for part in (mixed[..., :4], mixed[..., 4:])
-        )
-        box = np.s_[y0:y1, x0:x1]
-        cover = colour[..., 3]
-        alpha[box] = np.rint(cover * 255)
-        albedo[box] = _spread(colour[..., :3], cover) * 255 + 0.5
-        shade[box] = np.clip(_spread(lit, cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
+        foot_share = float(np.count_nonzero(low)) / size**2
+        mixed = _interpolate(surface, values, primitive, uv)
+        edge = np.flatnonzero(_jumps(distance.reshape(rows, columns)))
+        fine = (grid[edge, None] + _WITHIN[None]).reshape(-1, 2)
+        primitive, uv, _ = caster.cast(camera.rays(fine))
+        mixed[edge] = _interpolate(surface, values, primitive, uv).reshape(len(edge), -1, 7).mean(axis=1)
+        picture = mixed.reshape(rows, columns, 7)
+        here = np.s_[y0:y1, x0:x1]
+        cover = picture[..., 3]
+        alpha[here] = np.rint(cover * 255)
+        albedo[here] = _spread(picture[..., :3], cover) * 255 + 0.5
+        shade[here] = np.clip(_spread(picture[..., 4:], cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
     to_canvas = camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
     maps = np.stack([light.floor_sky, light.floor_lamp], axis=-1)
     floor = cv2.warpPerspective(maps, to_canvas, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Cutout(
-        albedo,
-        alpha,
-        shade,
-        np.rint(floor * 255).astype(np.uint8),
-        camera,
-        {**about, "foot_share": round(foot_share, 5)},
-    )
+    about = {**about, "foot_share": round(foot_share, 5)}
+    return Cutout(albedo, alpha, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
+
+
+def _box(surface: Surface, camera: Camera) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1): the pixels that the surface may cover."""
+    pixels, depth = camera.project(surface.vertices)
+    if depth.min() < 0.02:  # part of the leg beside or behind the camera: a box would say nothing
+        return 0, 0, camera.size, camera.size
+    low = np.clip(np.floor(pixels.min(axis=0)) - 2, 0, camera.size).astype(int)
+    high = np.clip(np.ceil(pixels.max(axis=0)) + 3, 0, camera.size).astype(int)
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def _jumps(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(H, W): where the distances of a pixel and its neighbours differ by more than a fold's depth, or one misses."""
+    far = np.minimum(distance, 1e3)
+    kernel = np.ones((3, 3), np.uint8)
+    return np.asarray(cv2.dilate(far, kernel) - cv2.erode(far, kernel) > FOLD_M)
 
 
 def _vertex_values(surface: Surface, light: Light, camera: Camera, lamp: Lamp) -> npt.NDArray[np.float32]:
@@ -120,7 +131,7 @@ def _interpolate(
 ) -> npt.NDArray[np.float32]:
     """(N, 7): colour times cover, cover, then sky, lamp, gloss times cover; zeros where a ray met nothing."""
     out = np.zeros((len(primitive), 7), np.float32)
-    hit = np.flatnonzero(primitive != np.uint32(0xFFFFFFFF))
+    hit = np.flatnonzero(primitive != _MISS)
     corners = surface.faces[primitive[hit]]
     u, v = uv[hit, 0:1], uv[hit, 1:2]
     mixed = values[corners[:, 1]] * u

@@ -5,10 +5,9 @@ Both are kept apart from colour, so that one rendering serves many exposures and
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -99,7 +98,7 @@ class Caster:
         import open3d
 
         # typed loosely: Open3D's stubs know no array constructor without a type and a device
-        self._tensor: Callable[..., Any] = open3d.core.Tensor
+        self._tensor = cast(Any, open3d.core.Tensor)
         self._threads = threads
         self.scene: Any = open3d.t.geometry.RaycastingScene(nthreads=threads)
         self.scene.add_triangles(
