@@ -70,7 +70,9 @@ class Bottleneck(nn.Module):
             nn.Dropout2d(dropout),
         )
         self.widen = out - channels
-        self.skip = nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out)) if kind == "up" else None
+        self.skip = (
+            nn.Sequential(nn.Conv2d(channels, out, 1, bias=False), nn.BatchNorm2d(out)) if kind == "up" else None
+        )
         self.act = activation(decoder=decoder)
 
     def forward(self, values: Tensor, before: Tensor | None = None) -> Tensor:

@@ -1,0 +1,98 @@
+"""The folder of a run: what ``run.json`` says, and whether it is the run that is asked for."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from loaders import MIXES
+from masksmith.errors import BadInput
+from trainers import machine
+from trainers.networks.layers import Network
+from trainers.plan import Plan
+from trainers.presets import NONE
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    Attributes:
+        run: its folder.
+        best_miou_image, best_step: of the weights in ``best.safetensors``, on the held-out records.
+        steps, epochs: taken and validated.
+        seconds: of all sessions.
+        images_per_s: while training, loading included, validation left out.
+        ended: ``all steps done`` or ``time budget used``.
+    """
+
+    run: str
+    best_miou_image: float
+    best_step: int
+    steps: int
+    epochs: int
+    seconds: float
+    images_per_s: float
+    ended: str
+
+
+def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, Any]:
+    """What ``run.json`` says of a run from its start on."""
+    settings = plan.settings
+    mixed = settings.priors != NONE
+    return {
+        "format": "masksmith-run-1",
+        "job": plan.job(),
+        "preset": settings.preset,
+        "options": settings.as_json(),
+        "model": settings.model,
+        "parameters": plan.parameters,
+        "inputs": list(network.inputs),
+        "outputs": network.outputs,
+        "classes": dict(plan.manifest.info.classes),
+        "foreground": list(plan.foreground),
+        "seed": settings.seed,
+        "data": {
+            "folder": str(plan.manifest.folder),
+            "name": plan.manifest.info.name,
+            "records_sha256": plan.digest,
+            "records": plan.counts,
+        },
+        "notes": list(plan.notes),
+        "git": machine.git_state(),
+        "environment": machine.describe(device),
+        "priors": {"mix": settings.priors, "wanted": MIXES[settings.priors].shares} if mixed else None,
+    }
+
+
+def same_run(folder: Path, plan: Plan) -> dict[str, Any] | None:
+    """The description of the run in a folder, if it is this one; None where there is none.
+
+    Raises:
+        BadInput: it is another run.
+    """
+    note = folder / RUN
+    if not note.exists():
+        return None
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        before = {**found["job"]["options"], "the data": found["job"]["records"]}
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(note, "the description of a run", "something else", "give another --out") from None
+    job = plan.job()
+    now = {**job["options"], "the data": job["records"]}
+    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+    if changed:
+        raise BadInput(
+            folder,
+            "an empty folder or an unfinished run of the same settings and data",
+            f"a run with another {', '.join(changed)}",
+            "give another --out, or delete that folder",
+        )
+    return found
