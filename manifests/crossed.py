@@ -29,7 +29,7 @@ class Units:
     count: int
 
 
-def deal(units: Sequence[Units], rows: int, shares: Mapping[str, float], seed: int) -> Ints:
+def deal(units: Sequence[Units], labels: Ints, shares: Mapping[str, float], seed: int) -> Ints:
     """(N,) the split of each record, -1 where its values disagree.
 
     A record of split s needs all of its K keys in s. With keys dealt independently that has the chance p_s^K, so
@@ -38,7 +38,11 @@ def deal(units: Sequence[Units], rows: int, shares: Mapping[str, float], seed: i
     which keeps nearly all records where only few of them cross. The best deal seen counts.
 
     Records without any value are dealt out by themselves.
+
+    Args:
+        labels: (N,) component of each record, numbered without regard to the order of the records.
     """
+    rows = len(labels)
     target = normal(shares)
     ways = len(target)
     power = 1.0 / len(units)
@@ -68,6 +72,7 @@ def deal(units: Sequence[Units], rows: int, shares: Mapping[str, float], seed: i
         realised = np.maximum(counts, 0.5) / max(counts.sum(), 1)
         chances = chances * (target / realised) ** (power / 2)
     free = np.flatnonzero(~bound)
+    free = free[np.argsort(labels[free])]
     if len(free):
         # their number may make good what the others lack
         have = np.bincount(best[best >= 0], minlength=ways)

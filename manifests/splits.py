@@ -91,7 +91,7 @@ def split_table(table: pa.Table, keys: Sequence[str], shares: Mapping[str, float
     of = assign(sizes, shares, seed)[labels] if rows else np.zeros(0, np.int64)
     method = "components"
     if rows and not _meets(of, target):
-        crossed = deal(_units(table, edges, shares, seed), rows, shares, seed)
+        crossed = deal(_units(table, edges, shares, seed), labels, shares, seed)
         if _worth(crossed, target) < _worth(of, target):
             of, method = crossed, "values"
     counts = np.bincount(of[of >= 0], minlength=len(names))
