@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from manifests import Info, Manifest, ManifestWriter, Record
-from masksmith import files, images
+from masksmith import cli, files, images
 
 CLASSES = {"background": 0, "foot": 1}
 Pair = tuple[np.ndarray, np.ndarray]
@@ -77,3 +77,33 @@ def write_manifest(tmp_path: Path) -> Callable[..., Manifest]:
 def small(write_manifest: Callable[..., Manifest]) -> Manifest:
     """Ten records, nine of them in train."""
     return write_manifest([draw_scene(k) for k in range(10)], train=9)
+
+
+@pytest.fixture
+def put(tmp_path: Path) -> Callable[..., Path]:
+    """Writes images and masks below a folder, mask values multiplied by ``white``; call again to add more."""
+
+    def write(names: Sequence[str], white: int = 1, suffix: str = ".jpg", folder: str = "from") -> Path:
+        root = tmp_path / folder
+        for index, name in enumerate(names):
+            image, mask = draw_scene(index)
+            encoded = images.encode_png(image) if suffix == ".png" else images.encode_jpeg(image)
+            files.write_bytes(root / "images" / f"{name}{suffix}", encoded, durable=False)
+            files.write_bytes(root / "masks" / f"{name}.png", images.encode_png(mask * white), durable=False)
+        return root
+
+    return write
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs the command, which must end with that code, and gives its one line."""
+
+    def run(code: int, *arguments: str | Path) -> str:
+        with pytest.raises(SystemExit) as end:
+            cli.main(["prepare", "--engine", "serial", *map(str, arguments)])
+        told = capsys.readouterr().err.strip().splitlines()[-1]
+        assert end.value.code == code, told
+        return told
+
+    return run

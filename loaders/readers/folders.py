@@ -1,0 +1,130 @@
+"""The reader ``folders``: a folder of images and a folder of masks whose files have the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from loaders.readers.reader import Item, Naming, Reader, first_few, parse_classes
+from masksmith import images
+from masksmith.errors import BadInput, UsageProblem
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "SegmentationClass", "gt")
+
+
+class Folders(Reader):
+    """Images and masks in two folders below ``root``, matched by their path without the suffix.
+
+    Args:
+        root: holds both folders, under one of the names that are usual for them.
+        images, masks: the folders, where they are called otherwise; relative to ``root`` or absolute.
+        class_name: the foreground class of masks of two values.
+        classes: ``background=0,foot=1,...``: the ids in the masks.
+        subject_regex: see :class:`loaders.readers.reader.Naming`; searched in the path without the suffix.
+        licence, source: what the images are under, and what they are called.
+
+    Raises:
+        BadInput: no such folders.
+        UsageProblem: options that make no sense.
+    """
+
+    name = "folders"
+    options = ("images", "masks", "class_name", "classes", "subject_regex", "licence", "source")
+    description = "Images and masks brought into one manifest."
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        images: str | None = None,
+        masks: str | None = None,
+        class_name: str | None = None,
+        classes: str | None = None,
+        subject_regex: str | None = None,
+        licence: Sequence[str] = (),
+        source: str | None = None,
+    ) -> None:
+        self.source = source or ""
+        super().__init__(root)
+        if class_name is not None and classes is not None:
+            raise UsageProblem("use just one of --classes and --class-name")
+        if class_name is not None and class_name.strip() in ("", "background"):
+            raise UsageProblem(f"--class-name {class_name!r}: the foreground needs a name of its own")
+        self.class_name = class_name or self.class_name
+        self.classes = None if classes is None else parse_classes(classes)
+        self.naming = None if subject_regex is None else Naming(subject_regex)
+        self.licence = tuple(licence)
+        if not self.root.is_dir():
+            found = "a file" if self.root.exists() else "no such folder"
+            raise BadInput(root, "a folder that holds images and masks", found, "check --from; unpack archives first")
+        self.images = _folder(self.root, images, IMAGE_FOLDERS, "images")
+        self.masks = _folder(self.root, masks, MASK_FOLDERS, "masks")
+        if self.images == self.masks:
+            raise BadInput(self.images, "images and masks in two folders", "one for both", "move the masks elsewhere")
+
+    def items(self) -> Iterator[Item]:
+        """The items in order; see :meth:`Reader.items`.
+
+        Raises:
+            BadInput: no images, two files of one name, images or masks without the other, or without a subject.
+        """
+        pictures, marks = _by_stem(self.images), _by_stem(self.masks)
+        if not pictures:
+            raise BadInput(self.images, "images", "none", f"formats known: {', '.join(images.IMAGE_SUFFIXES)}")
+        self._counterparts(sorted(pictures.keys() - marks.keys()), sorted(marks.keys() - pictures.keys()))
+        if self.naming is not None:
+            nameless = [stem for stem in sorted(pictures) if self.naming.fields(stem) is None]
+            if nameless:
+                raise BadInput(
+                    self.images,
+                    f"names that match {self.naming.pattern.pattern!r}",
+                    f"{len(nameless)} of {len(pictures)} that do not: {first_few(nameless)}",
+                    "change --subject-regex",
+                )
+        for stem in sorted(pictures):
+            named = (self.naming and self.naming.fields(stem)) or {}
+            yield Item(stem, f"{self.images}/{pictures[stem]}", f"{self.masks}/{marks[stem]}", **named)
+
+    def _counterparts(self, unmasked: Sequence[str], unpictured: Sequence[str]) -> None:
+        found = []
+        if unmasked:
+            found.append(f"{len(unmasked)} images without a mask ({first_few(unmasked)})")
+        if unpictured:
+            found.append(f"{len(unpictured)} masks without an image ({first_few(unpictured)})")
+        if found:
+            raise BadInput(
+                self.root,
+                f"the same names in {self.images.name} and {self.masks.name}",
+                ", ".join(found),
+                "add or remove the files; names count without their suffix",
+            )
+
+
+def _folder(root: Path, given: str | None, usual: Sequence[str], what: str) -> Path:
+    if given is not None:
+        place = (root / given).resolve()
+        if not place.is_dir():
+            raise BadInput(place, f"the folder of {what}", "no such folder", f"check --{what}")
+        return place
+    # by their listed names: on a disk without upper and lower case, one folder must not count twice
+    there = {path.name for path in root.iterdir() if path.is_dir()}
+    known = [name for name in usual if name in there]
+    if len(known) != 1:
+        found = f"{' and '.join(known)}" if known else f"none of {', '.join(usual)}"
+        raise BadInput(root, f"one folder of {what}", found, f"name it with --{what}")
+    return (root / known[0]).resolve()
+
+
+def _by_stem(folder: Path) -> dict[str, str]:
+    """Path without suffix -> path, both relative to the folder, for every image in it."""
+    found: dict[str, str] = {}
+    for path in images.list_images(folder):
+        relative = path.relative_to(folder)
+        stem = relative.as_posix().removesuffix(relative.suffix)
+        if stem in found:
+            raise BadInput(
+                folder, "one file a name", f"{found[stem]} and {relative.as_posix()}", "rename or remove one of them"
+            )
+        found[stem] = relative.as_posix()
+    return found
