@@ -134,13 +134,12 @@ class Manifest:
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """The records as tables of a row group each, so that memory stays flat."""
         for group in range(self._parquet.num_row_groups):
-            table = self._parquet.read_row_group(group, columns=None if columns is None else list(columns))
-            yield table.select(SCHEMA.names if columns is None else list(columns))
+            yield self._read(group, SCHEMA.names if columns is None else list(columns))
 
     def records(self, split: str | None = None) -> Iterator[Record]:
         """The records in order, or those of one split, read as they are asked for."""
         for table in self.tables():
-            for record in from_table(table.cast(SCHEMA)):
+            for record in from_table(table):
                 if split is None or record.split == split:
                     yield record
 
@@ -150,6 +149,26 @@ class Manifest:
         if parts:
             return pa.concat_tables(parts)
         return SCHEMA.empty_table().select(SCHEMA.names if columns is None else list(columns))
+
+    def rows(self, start: int, count: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """The records from ``start`` to ``start + count``, read from their row groups alone."""
+        names = SCHEMA.names if columns is None else list(columns)
+        parts, first = [], 0
+        for group in range(self._parquet.num_row_groups):
+            size = self._parquet.metadata.row_group(group).num_rows
+            low, high = max(start - first, 0), min(start + count - first, size)
+            if low < high:
+                parts.append(self._read(group, names).slice(low, high - low))
+            first += size
+        return pa.concat_tables(parts) if parts else SCHEMA.empty_table().select(names)
+
+    def _read(self, group: int, names: list[str]) -> pa.Table:
+        try:
+            table = self._parquet.read_row_group(group, columns=names).select(names)
+            return table.cast(pa.schema([SCHEMA.field(name) for name in names]))
+        except (pa.ArrowException, OSError, ValueError) as fault:
+            found = f"damage in row group {group} ({str(fault).splitlines()[0]})"
+            raise BadInput(self.folder / RECORDS, "records that can be read", found, "restore it") from None
 
     def path(self, relative: str) -> Path:
         """Where the file of a record lies."""

@@ -1,0 +1,78 @@
+"""Places: where the files of a manifest lie, and how its paths read from another folder."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from manifests.manifest import DATASET, RECORDS, Manifest
+from masksmith.errors import UsageProblem
+
+
+def is_url(path: str) -> bool:
+    """Whether a record's path is an fsspec URL."""
+    return "://" in path
+
+
+def prefix(old: Path, new: Path) -> str:
+    """What stands before a path relative to ``old`` to make it relative to ``new``; empty for the same folder."""
+    # real paths: ".." out of a linked folder leads to where the link points, not to where it stands
+    relative = Path(os.path.relpath(os.path.realpath(old), os.path.realpath(new))).as_posix()
+    return "" if relative == "." else relative
+
+
+def moved(table: pa.Table, before: str) -> pa.Table:
+    """Records with ``before`` (see :func:`prefix`) put in front of their relative image and mask paths."""
+    if not before:
+        return table
+    for name in ("image", "mask"):
+        paths = [_moved(path, before) for path in table.column(name).to_pylist()]
+        position = table.schema.get_field_index(name)
+        table = table.set_column(position, table.schema.field(position), pa.array(paths, pa.string()))
+    return table
+
+
+def tables_from(manifest: Manifest, folder: Path) -> Iterator[tuple[int, pa.Table]]:
+    """The records of a manifest, row group by row group, with paths as they read from ``folder``.
+
+    Yields:
+        The number of records before, and the table.
+    """
+    before = prefix(manifest.folder, folder)
+    start = 0
+    for table in manifest.tables():
+        yield start, moved(table, before)
+        start += table.num_rows
+
+
+def with_column(table: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """A table with one of its columns replaced."""
+    position = table.schema.get_field_index(name)
+    return table.set_column(position, table.schema.field(position), values)
+
+
+def chosen(table: pa.Table, keep: np.ndarray) -> pa.Table:
+    """The rows of a table where ``keep`` (N,) bool is true."""
+    return table.take(pa.array(np.flatnonzero(keep)))
+
+
+def new_folder(path: Path) -> Path:
+    """A folder that holds no manifest yet.
+
+    Raises:
+        UsageProblem: it does; nothing is overwritten.
+    """
+    if (path / DATASET).exists() or (path / RECORDS).exists():
+        raise UsageProblem(f"{path}: a dataset is there already; give another --out, or delete that one first")
+    return path
+
+
+def _moved(path: str | None, before: str) -> str | None:
+    if path is None or is_url(path) or posixpath.isabs(path):
+        return path
+    return posixpath.normpath(f"{before}/{path}")
