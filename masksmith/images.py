@@ -62,8 +62,11 @@ def read_mask(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     else:
         from PIL import Image as pillow
 
-        with pillow.open(io.BytesIO(data)) as opened:
-            values = np.asarray(opened)
+        try:
+            with pillow.open(io.BytesIO(data)) as opened:
+                values = np.asarray(opened)
+        except (OSError, ValueError, SyntaxError) as fault:
+            raise BadInput(path, "a readable mask", f"a damaged file ({fault})", "export it again") from None
     if values.ndim == 3:
         values = _one_channel(path, values)
     if values.dtype != np.uint8:

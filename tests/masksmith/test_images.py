@@ -75,6 +75,19 @@ def test_a_palette_mask_gives_indices_not_colours(tmp_path: Path) -> None:
     assert np.array_equal(images.read_mask(tmp_path / "p.png"), ids)
 
 
+def test_a_damaged_palette_mask_is_named(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 9, (64, 64), dtype=np.uint8)
+    picture = Image.fromarray(noise, mode="P")
+    picture.putpalette([5] * 768)
+    picture.save(tmp_path / "p.png")
+    data = bytearray((tmp_path / "p.png").read_bytes())
+    middle = len(data) - 900
+    data[middle : middle + 300] = bytes(300)
+    (tmp_path / "p.png").write_bytes(data)
+    with pytest.raises(BadInput, match=r"p\.png"):
+        images.read_mask(tmp_path / "p.png")
+
+
 def test_masks_that_cannot_hold_ids_are_refused(tmp_path: Path) -> None:
     Image.fromarray(gradient()).save(tmp_path / "colour.png")
     Image.fromarray(gradient()[..., 0]).save(tmp_path / "lossy.jpg")
