@@ -45,7 +45,7 @@ class Receipts:
                     self.out,
                     "an empty folder or the unfinished output of this same command",
                     f"output of a run with other {', '.join(changed)}",
-                    "give another --out, or delete that folder",
+                    "give another folder, or delete that one",
                 )
         else:
             files.write_json(note, self.job)
