@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -103,8 +104,7 @@ class Manifest:
         place = Path(path)
         folder = place.parent if place.name == DATASET else place
         try:
-            described = json.loads((folder / DATASET).read_text(encoding="utf-8"))
-            info = Info.from_json(described)
+            info = Info.from_json(_description(folder))
         except (FileNotFoundError, NotADirectoryError):
             found = "no such folder" if not folder.exists() else "neither dataset.json nor records.parquet"
             if folder.exists() and (folder / RECORDS).exists():
@@ -207,8 +207,9 @@ class ManifestWriter:
 
     def __enter__(self) -> ManifestWriter:
         files.writable(self.folder)
-        self._atomic = files.atomic(self.folder / RECORDS)
-        self._part = self._atomic.__enter__()
+        self._files = contextlib.ExitStack()  # leaves in reverse order: the records appear first
+        self._described = self._files.enter_context(files.atomic(self.folder / DATASET))
+        self._part = self._files.enter_context(files.atomic(self.folder / RECORDS))
         self._sink = pq.ParquetWriter(self._part, SCHEMA, compression="zstd", compression_level=3)
         return self
 
@@ -233,12 +234,13 @@ class ManifestWriter:
                 self._take()
                 self._flush(whole=True)
             self._sink.close()
+            if kind is None:
+                # described before anything is renamed: what a kill can come between is two renames, not two states
+                self._described.write_bytes(_document(self._part, self.info, self._prove))
         except BaseException as late:
-            self._atomic.__exit__(type(late), late, late.__traceback__)
+            self._files.__exit__(type(late), late, late.__traceback__)
             raise
-        self._atomic.__exit__(kind, fault, trace)
-        if kind is None:
-            _describe(self.folder, self.info, self._prove)
+        self._files.__exit__(kind, fault, trace)
 
     def _take(self) -> None:
         if self._waiting:
@@ -260,10 +262,22 @@ class ManifestWriter:
         self.count += cut
 
 
-def _describe(folder: Path, info: Info, prove: Sequence[str] | None) -> None:
+def _document(records: Path, info: Info, prove: Sequence[str] | None) -> bytes:
+    """The bytes of ``dataset.json`` beside a file of records."""
     if prove is not None:
         from manifests.proof import make_proof  # the proof reads manifests
 
-        table = pq.read_table(folder / RECORDS, columns=["id", "subject", "groups", "split", "clip", "source"])
+        table = pq.ParquetFile(records).read(columns=["id", "subject", "groups", "split", "clip", "source"])
         info = replace(info, split_proof=make_proof(table, tuple(prove), info.seed))
-    files.write_json(folder / DATASET, croissant.document(info, files.sha256(folder / RECORDS)))
+    document = croissant.document(info, files.sha256(records))
+    return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    """What ``dataset.json`` says, or what was to take its place when its writer was killed between two renames."""
+    with contextlib.suppress(FileNotFoundError, ValueError, KeyError, IndexError, TypeError):
+        waiting = json.loads((folder / f".{DATASET}.part").read_text(encoding="utf-8"))
+        if waiting["distribution"][0]["sha256"] == files.sha256(folder / RECORDS):
+            return dict(waiting)
+    described: dict[str, Any] = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+    return described

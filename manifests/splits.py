@@ -90,10 +90,11 @@ def split_table(table: pa.Table, keys: Sequence[str], shares: Mapping[str, float
     sizes = np.bincount(labels, minlength=count).astype(np.int64)
     of = assign(sizes, shares, seed)[labels] if rows else np.zeros(0, np.int64)
     method = "components"
-    if rows and not _meets(of, target):
+    several = len(edges) > 1 or any(len(each.rows) > len(np.unique(each.rows)) for each in edges.values())
+    if rows and several and not _meets(of, target):
         crossed = deal(_units(table, edges, shares, seed), labels, shares, seed)
         if _worth(crossed, target) < _worth(of, target):
-            of, method = crossed, "values"
+            of, method = crossed, "values" if (crossed < 0).any() else "components"
     counts = np.bincount(of[of >= 0], minlength=len(names))
     kept = int(counts.sum())
     column = pa.array(np.array([*names, None], dtype=object)[of], pa.string())
