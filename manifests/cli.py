@@ -77,6 +77,12 @@ def split(
     for key, number in plan.unknown.items():
         if number:
             console.warn(f"{number} of {total} records have no {key}; they count as unrelated")
+    empty = [name for name, number in plan.counts.items() if not number]
+    if empty:
+        console.warn(
+            f"{', '.join(empty)} stays empty: {plan.components} components cannot fill {len(plan.counts)} splits; "
+            "name fewer splits in --shares, or give other keys"
+        )
     folder = out or dataset
     if not dry_run:
         planned.write(out)
