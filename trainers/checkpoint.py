@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,7 +176,9 @@ def _torch_file(place: Path) -> Weights:
 
 def _unpickled(place: Path) -> Any:
     try:
-        return torch.load(place, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about pickle's newer protocols, which no user asked for
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(place, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise BadInput(place, "a file of weights", "no such file", "check the path") from None
     except pickle.UnpicklingError:
