@@ -104,7 +104,7 @@ class Manifest:
         place = Path(path)
         folder = place.parent if place.name == DATASET else place
         try:
-            info = Info.from_json(_description(folder))
+            info = Info.from_json(description(folder))
         except (FileNotFoundError, NotADirectoryError):
             found = "no such folder" if not folder.exists() else "neither dataset.json nor records.parquet"
             if folder.exists() and (folder / RECORDS).exists():
@@ -273,7 +273,7 @@ def _document(records: Path, info: Info, prove: Sequence[str] | None) -> bytes:
     return (json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
-def _description(folder: Path) -> dict[str, Any]:
+def description(folder: Path) -> dict[str, Any]:
     """What ``dataset.json`` says, or what was to take its place when its writer was killed between two renames."""
     with contextlib.suppress(FileNotFoundError, ValueError, KeyError, IndexError, TypeError):
         waiting = json.loads((folder / f".{DATASET}.part").read_text(encoding="utf-8"))

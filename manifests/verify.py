@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from manifests.manifest import DATASET, RECORDS, Manifest
+from manifests.manifest import RECORDS, Manifest, description
 from manifests.places import is_url
 from manifests.record import IGNORE
 from masksmith import files, images
@@ -117,7 +116,7 @@ def _shards(manifest: Manifest) -> Iterator[Shard]:
 
 
 def _of_the_whole(manifest: Manifest, counts: Counter[str]) -> Iterator[Problem]:
-    described = json.loads((manifest.folder / DATASET).read_text(encoding="utf-8"))
+    described = description(manifest.folder)
     for entry in described.get("distribution") or ():
         if isinstance(entry, dict) and entry.get("@id") == RECORDS and entry.get("sha256") != manifest.digest:
             counts["records.parquet"] += 1
