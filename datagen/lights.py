@@ -142,10 +142,10 @@ def _sky_on_surface(surface: Surface, caster: Caster, start: Floats) -> Floats:
     """Cosine-weighted share of the hemisphere that is open; what looks down sees the floor, dark near the sole."""
     dome = _dome(SKY_RAYS)
     normal = surface.normals
-    helper = np.where(
+    any_axis = np.where(
         np.abs(normal[:, 1:2]) < 0.9, np.array([[0, 1, 0]], np.float32), np.array([[1, 0, 0]], np.float32)
     )
-    side = np.cross(normal, helper)
+    side = np.cross(normal, any_axis)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     other = np.cross(normal, side)
     directions = (
