@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -53,6 +54,8 @@ class Ahead(Generic[T]):
         self._thread.join(timeout=10)
 
     def _fill(self) -> None:
+        # processes started here inherit this: Ctrl-C goes to the whole group, and they are ended in order instead
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             for item in self._source:
                 if not self._put(self._prepare(item), None):

@@ -30,13 +30,16 @@ class HeldOut:
     Args:
         batches: of the validation split, not augmented.
         limit: how many records at most.
+        check: called before each batch, to be able to stop.
     """
 
-    def __init__(self, batches: Batches, limit: int) -> None:
+    def __init__(self, batches: Batches, limit: int, *, check: Callable[[], None] | None = None) -> None:
         self.images: list[Tensor] = []
         self.masks: list[Tensor] = []
         self.records = 0
         for batch in batches.epoch(0):
+            if check is not None:
+                check()
             part = min(len(batch.ids), limit - self.records)
             self.images.append((batch.image[:part] * 255).round_().to(torch.uint8))
             self.masks.append(batch.mask[:part].clone())

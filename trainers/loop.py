@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from loaders import Batch, Batches, PriorHistogram, fill_self_priors
 from masksmith import files, seeds
-from masksmith.errors import BadInput, CheckFailed
+from masksmith.errors import BadInput, CheckFailed, EnvironmentFault
 from trainers.ahead import Ahead
 from trainers.checkpoint import BEST, LAST, about_network, load_state, save_state, save_weights
 from trainers.heldout import HeldOut
@@ -72,10 +73,14 @@ def train(
         before = same_run(folder, plan)
         if before is not None and before.get("result"):
             return Result(**before["result"])
-        run = _Run(plan, folder, device, began, stack)
-        files.write_json(folder / RUN, run.description())
         try:
-            run.go(sign, on_step or (lambda step, loss: None), on_epoch or (lambda row: None))
+            run = _Run(plan, folder, device, began, stack, sign)
+        except Stopped:  # nothing was done yet
+            raise KeyboardInterrupt from None
+        files.write_json(folder / RUN, run.description())
+        run.log = stack.enter_context(RunLog(folder, run.step))
+        try:
+            run.go(on_step or (lambda step, loss: None), on_epoch or (lambda row: None))
         except Stopped:
             run.save()
             raise KeyboardInterrupt from None
@@ -87,11 +92,19 @@ def train(
 class _Run:
     """The moving parts of one run."""
 
+    log: RunLog
+
     def __init__(
-        self, plan: Plan, folder: Path, device: torch.device, began: float, stack: contextlib.ExitStack
+        self,
+        plan: Plan,
+        folder: Path,
+        device: torch.device,
+        began: float,
+        stack: contextlib.ExitStack,
+        sign: StopSign,
     ) -> None:
         settings = plan.settings
-        self.plan, self.settings, self.folder, self.device = plan, settings, folder, device
+        self.plan, self.settings, self.folder, self.device, self.sign = plan, settings, folder, device, sign
         self.loss = find_loss(settings.loss, paper_exact=settings.paper_exact)
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         network = build(
@@ -120,24 +133,25 @@ class _Run:
                 **common,
             )
         )
+        if settings.workers:  # started later, it would let Ctrl-C through to the workers again
+            resource_tracker.ensure_running()
         self.stream = stack.enter_context(Ahead(self.batches.stream(self.step), self._laid_out))
         validation = Batches(plan.manifest, "val", seed=settings.seed, drop_last=False, **common)
-        self.heldout = HeldOut(validation, settings.val_records)
+        self.heldout = HeldOut(validation, settings.val_records, check=sign.check)
         budget = settings.minutes * 60 if settings.minutes else None
         self.clock = Clock(began, before, budget)
         if budget is not None:
             self._rehearse()
-        self.log = stack.enter_context(RunLog(folder, self.step))
         self.saved_at = time.monotonic()
 
-    def go(self, sign: StopSign, on_step: OnStep, on_epoch: OnEpoch) -> None:
+    def go(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
         """Train to the end of the run."""
         self.network.train()
         while True:
             due = self.step % self.plan.steps_per_epoch == 0 and self.step > 0
             ending = self.step >= self.plan.steps or self.clock.over
             if (due or ending) and self.validated_at < self.step:
-                on_epoch(self._validate(sign))
+                on_epoch(self._validate())
                 ending = ending or self.clock.over
             if ending and self.step > 0:
                 return
@@ -145,11 +159,11 @@ class _Run:
             on_step(self.step, loss)
             if time.monotonic() - self.saved_at > SAVE_EVERY_S:
                 self.save()
-            sign.check()
+            self.sign.check()
 
     def _train_step(self) -> float:
         start = time.monotonic()
-        batch = next(self.stream)
+        batch = self._next()
         arrived = time.monotonic()
         lr = self.schedule.lr(self.step, self.clock.used)
         for group in self.optimiser.param_groups:
@@ -178,6 +192,15 @@ class _Run:
         self.trained_s += now - start
         self.log.step(self.step, value, lr)
         return value
+
+    def _next(self) -> Batch:
+        try:
+            return next(self.stream)
+        except RuntimeError as fault:  # torch's word for a loading process that is gone
+            self.sign.check()
+            raise EnvironmentFault(
+                f"a loading process died ({fault}); run the same command again to go on, with fewer workers"
+            ) from fault
 
     def _forward(self, batch: Batch) -> Tensor:
         given = self._inputs(batch.image, batch.prior)
@@ -220,10 +243,10 @@ class _Run:
         there = {name: getattr(batch, name) for name in names}
         return replace(batch, **{name: value.to(self.device) for name, value in there.items() if value is not None})
 
-    def _validate(self, sign: StopSign) -> dict[str, Any]:
+    def _validate(self) -> dict[str, Any]:
         start = time.monotonic()
         lr, cooling = self.optimiser.param_groups[0]["lr"], self._cooling()
-        score = self.heldout.score(self.network, self.loss, check=sign.check)
+        score = self.heldout.score(self.network, self.loss, check=self.sign.check)
         if score.loss != score.loss or abs(score.loss) == float("inf"):
             raise CheckFailed(
                 f"the validation loss became {score.loss} after step {self.step}; the weights of step "
