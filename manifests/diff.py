@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from manifests.manifest import RECORDS, Manifest
-from manifests.places import is_url
+from manifests.places import located
 from manifests.record import SCHEMA
 from masksmith.errors import BadInput
 
@@ -79,8 +78,12 @@ def diff(first: Manifest, second: Manifest) -> Difference:
             theirs = columns[1].take(pa.array(partner[start : start + _PART]))
             if mine.equals(theirs):
                 continue
-            for row, old, new in zip(rows.tolist(), _plain(mine), _plain(theirs), strict=True):
-                if old == new or (name in ("image", "mask") and _same_place(first, old, second, new)):
+            here = _plain(mine), _plain(theirs)
+            places = here
+            if name in ("image", "mask"):
+                places = located(first, mine), located(second, theirs)
+            for row, old, new, place, other in zip(rows.tolist(), *here, *places, strict=True):
+                if old == new or place == other:
                     continue
                 changed[name] += 1
                 if len(examples) < KEPT:
@@ -113,9 +116,3 @@ def _plain(column: pa.ChunkedArray) -> list[Any]:
     if pa.types.is_list(column.type):
         return [entries or [] for entries in column.to_pylist()]
     return column.to_pylist()
-
-
-def _same_place(first: Manifest, old: str | None, second: Manifest, new: str | None) -> bool:
-    if old is None or new is None or is_url(old) or is_url(new):
-        return False
-    return os.path.realpath(first.path(old)) == os.path.realpath(second.path(new))

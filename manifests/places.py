@@ -32,9 +32,14 @@ def moved(table: pa.Table, before: str) -> pa.Table:
         return table
     for name in ("image", "mask"):
         paths = [_moved(path, before) for path in table.column(name).to_pylist()]
-        position = table.schema.get_field_index(name)
-        table = table.set_column(position, table.schema.field(position), pa.array(paths, pa.string()))
+        table = with_column(table, name, pa.array(paths, pa.string()))
     return table
+
+
+def located(manifest: Manifest, paths: pa.ChunkedArray) -> list[str | None]:
+    """Paths of a manifest as absolute ones, links in the way to its folder followed."""
+    here = Path(os.path.realpath(manifest.folder)).as_posix()
+    return [_moved(path, here) for path in paths.to_pylist()]
 
 
 def tables_from(manifest: Manifest, folder: Path) -> Iterator[tuple[int, pa.Table]]:
