@@ -28,6 +28,11 @@ _NAMES = {
     "flicker": "Flicker",
     "flicker_excess": "Flicker excess",
     "dtssd": "dtSSD",
+    "warp_iou": "Warp IoU",
+    "boundary_jitter_px": "Boundary jitter, px",
+    "boundary_flip_rate": "Boundary flip rate",
+    "vc8": "Video consistency, 8 frames",
+    "vc16": "Video consistency, 16 frames",
 }
 _RANKS = {"worst": "Worst", "median": "In the middle", "best": "Best"}
 
@@ -234,15 +239,32 @@ def _clips(made: Mapping[str, Any]) -> str:
     if not clips:
         return ""
     rows = sorted(clips, key=lambda clip: -(clip["flicker"] or 0))
-    columns = ("flicker", "truth_flicker", "flicker_excess", "dtssd")
+    columns = {
+        "flicker": "Flicker",
+        "truth_flicker": "Truth’s own",
+        "flicker_excess": "Excess",
+        "dtssd": "dtSSD",
+        "warp_iou": "Warp IoU",
+        "boundary_jitter_px": "Jitter, px",
+        "boundary_flip_rate": "Flips",
+        "vc8": "VC8",
+        "vc16": "VC16",
+    }
+    shown = [name for name in columns if any(clip.get(name) is not None for clip in rows)]
     table = _table(
-        ("Clip", "Frames", "Flicker", "Truth’s own", "Excess", "dtSSD"),
-        ((clip["clip"], f"{clip['frames']:,}", *(number(clip[name]) for name in columns)) for clip in rows[:MOST_ROWS]),
+        ("Clip", "Frames", *(columns[name] for name in shown)),
+        (
+            (clip["clip"], f"{clip['frames']:,}", *(number(clip.get(name)) for name in shown))
+            for clip in rows[:MOST_ROWS]
+        ),
     )
     more = _more(len(rows), "most restless first")
     left = made.get("left_out")
     said = f" Left out, one frame only: {escape(', '.join(map(str, left[:8])))}." if left else ""
-    return f'<section><h2>Over time</h2><p class="lead">Lower is stiller.{more}{said}</p>{table}</section>'
+    along = {None: "", "identity": " Boundary figures compare the same pixels: no motion was given."}
+    moved = along.get(made.get("motion"), f" Boundary figures and warp IoU go along the motion: {made.get('motion')}.")
+    lead = f"Lower is stiller, but higher in warp IoU and VC.{escape(moved)}{more}{said}"
+    return f'<section><h2>Over time</h2><p class="lead">{lead}</p>{table}</section>'
 
 
 def _classes(made: Mapping[str, Any]) -> str:

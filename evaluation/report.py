@@ -37,8 +37,9 @@ def document(
 
     The figures stand at the top level under their names (``iou_fg_image``, ``miou_dataset``, ``flicker``, ...), None
     where one is undefined; ``map_at_x`` maps x as text to its share. Beside them: ``headline``, ``intervals``,
-    ``undefined``, ``images``, ``classes``, ``slices`` (by subject, clip and group key), ``clips``, ``facts``,
-    ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same document.
+    ``undefined``, ``images``, ``classes``, ``slices`` (by subject, clip and group key), ``clips`` (with ``left_out``,
+    ``motion`` and ``undefined_clips``), ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts
+    give the same document.
 
     Args:
         counts: the counted images.
@@ -53,15 +54,15 @@ def document(
         UsageProblem: an unknown headline or policy.
         ValueError: no images.
     """
-    if headline not in CONVENTIONS or (headline in temporal.CONVENTIONS and not time):
-        known = [*region.CONVENTIONS, *(temporal.CONVENTIONS if time else ())]
+    if headline not in CONVENTIONS or (headline in temporal.CONVENTIONS and headline not in (time or {})):
+        known = [*region.CONVENTIONS, *(name for name in temporal.CONVENTIONS if name in (time or {}))]
         raise unknown_choice("figure", headline, known)
     found = region.reduce(counts, empty=empty, at=at)
     trust = intervals.bootstrap(counts, empty=empty, at=at, seed=seed)
     values: dict[str, Any] = dict(found.values)
     bounds = {name: list(pair) for name, pair in trust.bounds.items()}
     if time:
-        values |= {name: time[name] for name in temporal.CONVENTIONS}
+        values |= {name: time[name] for name in temporal.CONVENTIONS if name in time}
         bounds |= {name: list(pair) for name, pair in time["intervals"].items()}
     slices = {
         column.removeprefix("group."): [_kept(row) for row in region.slices(counts, column, empty=empty)]
@@ -100,7 +101,7 @@ def document(
     }
     if time:
         made["clips"] = time["clips"]
-        made["left_out"] = time["left_out"]
+        made |= {name: time[name] for name in ("left_out", "motion", "undefined_clips") if name in time}
     result: dict[str, Any] = console.plain(made)
     return result
 

@@ -33,6 +33,11 @@ SHOWN = (
     "flicker",
     "flicker_excess",
     "dtssd",
+    "warp_iou",
+    "boundary_jitter_px",
+    "boundary_flip_rate",
+    "vc8",
+    "vc16",
 )
 
 
@@ -354,7 +359,7 @@ def _bar(text: str, *, under: bool) -> Bar:
         return Bar(region.at_name(float(match[1])), bar, under)
     if name not in region.CONVENTIONS and name not in temporal.CONVENTIONS:
         raise unknown_choice("figure", name, [*region.CONVENTIONS, *temporal.CONVENTIONS, "map_at_0.9"])
-    if under == (name in temporal.CONVENTIONS):
+    if under != (name in region.CONVENTIONS or name in temporal.HIGHER):
         other = "--fail-over" if under else "--fail-under"
         raise UsageProblem(f"{name} is better {'lower' if under else 'higher'}: use {other}")
     return Bar(name, bar, under)
