@@ -1,0 +1,158 @@
+"""Boundary figures of still masks: how well outlines agree, where region figures see little of them.
+
+A pixel that is not judged is no boundary to its neighbours: nothing is asked of an outline there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from evaluation import surface
+from evaluation.outline import Mask, Outlined, full
+from evaluation.surface import TOLERANCE
+
+CONTOUR_TOLERANCE = 0.008
+"""How far a contour may be off in :func:`boundary_f`, as a share of the image diagonal (Perazzi et al. 2016)."""
+CONVENTIONS: Mapping[str, str] = {
+    "boundary_iou": "IoU of the bands along the foreground's boundary, 2 % of the diagonal wide, mean over images",
+    "boundary_f": "F of contour precision and recall within 0.8 % of the diagonal (DAVIS), mean over images",
+    "hausdorff95": "95th percentile of the distances between surfaces, the larger of two directions, px, mean over "
+    "images",
+    "surface_dice": "share of both surfaces within a tolerance of the other, mean over images",
+}
+"""What :func:`measure` measures, in its order. In ``hausdorff95`` lower is better, in the others higher."""
+DISTANCE = tuple(CONVENTIONS).index("hausdorff95")
+_LARGE = 16  # pixels
+_BLOCK = np.ones((2, 2), np.uint8)
+_SQUARE = np.ones((3, 3), np.uint8)
+
+
+def boundary_iou(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None) -> float:
+    """IoU of two boundary bands (Cheng et al. 2021, "Boundary IoU").
+
+    A band is a mask without its erosion by d = max(1, round(0.02 x diagonal)) steps of 3x3, the image being
+    zero-padded, so that a mask has a boundary where the image cuts it off.
+
+    Args:
+        pred, truth: (H, W) bool or uint8; anything but 0 is foreground.
+        ignored: (H, W); pixels other than 0 are not judged.
+
+    Returns:
+        A share; NaN where neither mask has a band.
+
+    Raises:
+        ValueError: unequal sizes, another shape or type.
+    """
+    return _band_iou(Outlined.of(pred, truth, ignored))
+
+
+def boundary_f(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None) -> float:
+    """DAVIS's F (Perazzi et al. 2016): the harmonic mean of contour precision and recall.
+
+    Contour pixels are those that differ from the pixel to the right, below, or both (``seg2bmap``); the image's edge
+    is no contour. One is right if a contour pixel of the other mask is within a disk of ceil(0.008 x diagonal) pixels.
+    1 where neither mask has a contour, 0 where one has none. Arguments as in :func:`boundary_iou`.
+    """
+    return _contour_f(Outlined.of(pred, truth, ignored))
+
+
+def measure(
+    pred: Mask,
+    truth: Mask,
+    class_ids: Sequence[int] = (0, 1),
+    ignore: int | None = 255,
+    *,
+    tolerance: float = TOLERANCE,
+) -> npt.NDArray[np.float64]:
+    """All boundary figures of one image.
+
+    Args:
+        pred: (H, W) uint8, class ids.
+        truth: (H, W) uint8, class ids; ``ignore`` marks pixels that are not judged.
+        class_ids: the classes; background (0) included.
+        tolerance: of ``surface_dice``, in pixels.
+
+    Returns:
+        (C, 4) float64 in the order of ``class_ids`` and :data:`CONVENTIONS`. The background's boundary is seen from
+        the other side: its row is about everything that is not background. NaN where a class is on neither side,
+        where a distance is undefined because it is on one side only, and where all of a boundary is ignored.
+
+    Raises:
+        ValueError: unequal sizes, another shape or type.
+    """
+    if pred.shape != truth.shape or pred.ndim != 2 or pred.dtype != np.uint8 or truth.dtype != np.uint8:
+        raise ValueError(f"masks must be (H, W) uint8 of one size, not {pred.shape} and {truth.shape}")
+    ignored = None if ignore is None else full(truth == ignore)
+    found = np.full((len(class_ids), len(CONVENTIONS)), np.nan)
+    for row, class_id in enumerate(class_ids):
+        first, second = (full(mask == class_id if class_id else mask != 0) for mask in (pred, truth))
+        found[row] = _all(Outlined.cut(first, second, ignored), tolerance)
+        if not class_id and len(class_ids) == 2:  # the one other class is all that is not background
+            return np.stack([found[row], found[row]])
+    return found
+
+
+def filled(measured: npt.NDArray[np.float64], absent: npt.NDArray[np.bool_], fill: float) -> npt.NDArray[np.float64]:
+    """Measured figures (..., 4) with a value for classes that are on neither side.
+
+    Args:
+        absent: (...), true where a class is on neither side.
+        fill: the share such a class gets: 1, 0, or NaN to leave it out. Its distance is 0 where the share is 1;
+            otherwise it is left out, as there is no worst distance.
+    """
+    values = np.full(len(CONVENTIONS), fill)
+    values[DISTANCE] = 0.0 if fill == 1 else math.nan
+    return np.where(absent[..., None], values, measured)
+
+
+def _all(pair: Outlined, tolerance: float) -> list[float]:
+    if not pair.holds:
+        return [math.nan] * len(CONVENTIONS)
+    apart = surface.distances(pair)
+    return [_band_iou(pair), _contour_f(pair), surface.percentile(apart), surface.within(pair, apart, tolerance)]
+
+
+def _band_iou(pair: Outlined) -> float:
+    first, second = (_band(mask, pair) for mask in (pair.pred, pair.truth))
+    union = cv2.countNonZero(cv2.bitwise_or(first, second))
+    return cv2.countNonZero(cv2.bitwise_and(first, second)) / union if union else math.nan
+
+
+def _band(mask: Mask, pair: Outlined) -> Mask:
+    solid = mask if pair.ignored is None else cv2.bitwise_or(mask, pair.ignored)
+    inner = cv2.erode(solid, _SQUARE, iterations=pair.reach, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(cv2.bitwise_and(mask, cv2.bitwise_not(inner)), np.uint8)
+
+
+def _contour_f(pair: Outlined) -> float:
+    first, second = (_contour(mask, pair.ignored) for mask in (pair.pred, pair.truth))
+    here, there = cv2.countNonZero(first), cv2.countNonZero(second)
+    if not (here and there):
+        return 1.0 if here == there else 0.0
+    off = math.ceil(CONTOUR_TOLERANCE * pair.diagonal)
+    precision, recall = _near(first, second, off) / here, _near(second, first, off) / there
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _near(points: Mask, targets: Mask, off: int) -> int:
+    """How many pixels of ``points`` have one of ``targets`` within a disk; a large disk is dear to draw."""
+    if off > _LARGE:
+        return int((surface.nearest(points, targets) <= off).sum())
+    rows, columns = np.mgrid[-off : off + 1, -off : off + 1]
+    disk = (rows**2 + columns**2 <= off**2).astype(np.uint8)
+    return int(cv2.countNonZero(cv2.bitwise_and(points, cv2.dilate(targets, disk))))
+
+
+def _contour(mask: Mask, ignored: Mask | None) -> Mask:
+    # a pixel differs from one of three neighbours where its 2x2 block is not of one value; outside there is nothing
+    if ignored is None:
+        return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, _BLOCK, anchor=(0, 0)), np.uint8)
+    some = cv2.dilate(mask, _BLOCK, anchor=(0, 0))
+    every = cv2.erode(cv2.bitwise_or(mask, ignored), _BLOCK, anchor=(0, 0))
+    return np.asarray(cv2.bitwise_and(some, cv2.bitwise_not(cv2.bitwise_or(every, ignored))), np.uint8)
