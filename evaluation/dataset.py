@@ -152,6 +152,8 @@ class Job:
 
     Args:
         masks: a folder for the predicted masks (0 and 255, PNG), or None.
+        flow: how the motion of clips is estimated from their images, one of :data:`evaluation.motion.METHODS`; None
+            for no motion, and then there is no ``warp_iou``.
     """
 
     manifest: Manifest
@@ -160,6 +162,7 @@ class Job:
     masks: Path | None
     threshold: float = 0.5
     size: Size = field(default_factory=Size)
+    flow: str | None = None
 
 
 def judge(
@@ -169,16 +172,18 @@ def judge(
     info: Mapping[str, Any] | None = None,
     advance: Callable[[int], None] = lambda items: None,
 ) -> tuple[Counts, list[ClipFigures]]:
-    """Predict and count every record, clips in the order of their frames.
+    """Predict and count every record, in the order of :func:`pick`: a clip's frames together and in order.
 
     Raises:
         BadInput: a file cannot be read, sizes differ, or a truth value is no class.
     """
     builder = CountsBuilder((0, 1), {"classes": {"background": 0, "foreground": 1}, **(info or {})})
-    clips: dict[str, ClipJudge] = {}
+    clips: list[ClipFigures] = []
+    clip: ClipJudge | None = None
     steps = _steps(records)
     places = mask_paths(records, job.masks) if job.masks else {}
-    for record, soft in _predictions(job, records, steps):
+    options: dict[str, Any] = {"threshold": job.threshold, **({"flow": job.flow} if job.flow else {})}
+    for record, soft, picture in _predictions(job, records, steps):
         path = job.manifest.path(record.mask or "")
         level, truth = job.size.fit(soft, job.truth(path), path)
         if not np.isfinite(level).all():
@@ -196,15 +201,19 @@ def judge(
         )
         if _moving(record):
             name = str(record.clip)
-            clip = clips.setdefault(name, ClipJudge(name, threshold=job.threshold, step=steps[name]))
+            if clip is None or clip.clip != name:  # the frames of a clip come together
+                clips += [clip.figures()] if clip else []
+                clip = ClipJudge(name, step=steps[name], **options)
+            seen = images.resize_image(picture, *level.shape) if job.flow else None
             try:
-                clip.update(np.clip(level, 0, 1), truth, frame=record.frame)
+                clip.update(np.clip(level, 0, 1), truth, frame=record.frame, picture=seen)
             except ValueError as fault:
                 raise BadInput(path, "frames of one size in a clip", str(fault), "mend the clip") from None
         if places:
             files.write_bytes(places[record.id], images.encode_png(pred * np.uint8(255), level=1), durable=False)
         advance(1)
-    return builder.build(), [clip.figures() for clip in clips.values()]
+    clips += [clip.figures()] if clip else []
+    return builder.build(), clips
 
 
 def mask_paths(records: Sequence[Record], folder: Path) -> dict[str, Path]:
@@ -226,14 +235,16 @@ def mask_paths(records: Sequence[Record], folder: Path) -> dict[str, Path]:
     return found
 
 
-def _predictions(job: Job, records: Sequence[Record], steps: Mapping[str, int]) -> Iterator[tuple[Record, Soft]]:
-    """(record, soft map) in order; frames of a clip get the map before them where the network takes one."""
+def _predictions(
+    job: Job, records: Sequence[Record], steps: Mapping[str, int]
+) -> Iterator[tuple[Record, Soft, images.Image]]:
+    """(record, soft map, image) in order; frames of a clip get the map before them where the network takes one."""
     after = job.model.after
     for chained, group in itertools.groupby(records, key=lambda record: after is not None and _moving(record)):
         if not chained or after is None:
             while batch := list(itertools.islice(group, BATCH)):
                 pictures = [images.read_image(job.manifest.path(record.image)) for record in batch]
-                yield from zip(batch, job.model.many(pictures), strict=True)
+                yield from zip(batch, job.model.many(pictures), pictures, strict=True)
             continue
         before: tuple[Record, Soft] | None = None
         for record in group:
@@ -246,7 +257,7 @@ def _predictions(job: Job, records: Sequence[Record], steps: Mapping[str, int]) 
                 prior = None
             soft = after(picture, prior)
             before = (record, soft)
-            yield record, soft
+            yield record, soft, picture
 
 
 def _steps(records: Sequence[Record]) -> dict[str, int]:

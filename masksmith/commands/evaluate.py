@@ -82,6 +82,7 @@ class Bar:
     "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Foreground from here on."
 )
 @click.option("--save-masks", is_flag=True, help="Keep the model's masks in OUT/masks.")
+@click.option("--flow", help="Estimate the motion of clips, for warp_iou: dis or farneback [default: no motion].")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option("--fail-under", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is lower; repeatable.")
 @click.option("--fail-over", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is higher; repeatable.")
@@ -161,6 +162,7 @@ def _usage(given: dict[str, Any]) -> None:
         ("photos", "--images", 0),
         ("soft", "--soft", 0),
         ("split", "--split", 1),
+        ("flow", "--flow", 1),
     ):
         if given[name] and not ways[way]:
             raise UsageProblem(f"{option} goes with {'PRED and TRUTH' if way == 0 else '--model and --data'}")
@@ -208,12 +210,14 @@ def _folders(given: dict[str, Any]) -> Judged | None:
 
 
 def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
-    from evaluation import dataset, inputs, region, temporal
+    from evaluation import dataset, inputs, motion, region, temporal
     from evaluation.pictures import Sample
     from manifests.manifest import Manifest
     from masksmith import files, images
 
     run, out = given["run"], given["out"]
+    if given["flow"]:
+        motion.Estimator(given["flow"])  # an unknown one is refused before the work
     manifest = Manifest.open(given["data"])
     records, split, bare = dataset.pick(manifest, given["split"])
     if not run.exists():
@@ -231,7 +235,7 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
         masks = out / "masks" if given["save_masks"] else Path(stack.enter_context(tempfile.TemporaryDirectory()))
     truth = dataset.TruthReader(manifest.info.classes, front)
     size = inputs.Size.parse(given["size"])
-    job = dataset.Job(manifest, _asked(run, given["device"]), truth, masks, given["threshold"], size)
+    job = dataset.Job(manifest, _asked(run, given["device"]), truth, masks, given["threshold"], size, given["flow"])
     with console.progress("judging", len(records), unit="images ") as advance:
         counts, clips = dataset.judge(job, records, advance=advance)
     iou = region.image_iou(counts, given["empty"])[0]
@@ -257,6 +261,7 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
         "Threshold": given["threshold"],
     }
     facts |= {"Compared at": given["size"]} if given["size"] else {}
+    facts |= {"Motion of clips": f"optical flow ({given['flow']})"} if given["flow"] and time else {}
     title = f"{run.resolve().stem} on {manifest.info.name}, {'all records' if split == 'all' else split + ' split'}"
     return Judged(counts, title, facts, notes, time, sample)
 

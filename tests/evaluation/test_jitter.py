@@ -1,7 +1,9 @@
 """``masksmith jitter`` with pictures, and the time figures in reports and bars."""
 
 import json
+import sys
 import time
+import types
 
 import cv2
 import numpy as np
@@ -9,6 +11,8 @@ import pytest
 
 from evaluation import report, temporal
 from evaluation.counts import CountsBuilder, count_image
+from manifests.manifest import Info, ManifestWriter
+from manifests.record import Record
 from masksmith import cli, images
 
 SIZE = (64, 96)
@@ -134,6 +138,52 @@ def test_counts_that_were_written_before_these_figures_still_make_a_report(tmp_p
     made = report.document(counted(), time=old)
     assert "warp_iou" not in made
     assert report.write(tmp_path, made, counted())["html"].exists()
+
+
+class Bright:
+    """Stands for a trained network: foreground is what is bright."""
+
+    inputs = ("image",)
+
+    def __init__(self, path, device="cpu"):
+        pass
+
+    def batch(self, images):
+        return [np.where(image[..., 0] > 127, 0.9, 0.1).astype(np.float32) for image in images]
+
+
+@pytest.fixture
+def clips(tmp_path, monkeypatch):
+    fake = types.ModuleType("trainers.predict")
+    fake.Predictor = Bright
+    monkeypatch.setitem(sys.modules, "trainers.predict", fake)
+    pattern = cv2.GaussianBlur(np.random.default_rng(2).integers(0, 255, SIZE, dtype=np.uint8), (0, 0), 2)
+    (tmp_path / "run").mkdir()
+    with ManifestWriter(tmp_path / "data", Info("street", classes={"background": 0, "person": 1})) as writer:
+        for clip in "ab":
+            for k in range(5):
+                name, mask = f"{clip}{k}", disc(40 + 2 * k)
+                texture = np.roll(pattern, 2 * k, 1)
+                picture = np.where(mask > 0, 150 + texture // 4, texture // 4).astype(np.uint8)
+                save(tmp_path / "data" / f"images/{name}.png", picture)
+                save(tmp_path / "data" / f"masks/{name}.png", mask)
+                writer.add(Record(name, f"images/{name}.png", f"masks/{name}.png", 96, 64, clip=clip, frame=k))
+    return tmp_path / "run", tmp_path / "data"
+
+
+def test_a_model_is_judged_along_the_flow_of_its_images_where_that_is_asked_for(clips, tmp_path, capsys):
+    words = ("evaluate", "--model", clips[0], "--data", clips[1], "--json")
+    assert run(*words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["motion"], told["warp_iou"], told["boundary_jitter_px"]) == ("identity", None, 0)
+    assert run(*words, "--flow", "dis", "--out", tmp_path / "out", "--fail-under", "warp_iou=0.9") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["motion"], [clip["clip"] for clip in told["clips"]]) == ("dis", ["a", "b"])
+    assert told["warp_iou"] > 0.9 and told["boundary_jitter_px"] == pytest.approx(0, abs=1e-4)
+    assert "optical flow (dis)" in (tmp_path / "out" / "report.html").read_text()
+    assert run(*words, "--fail-over", "warp_iou=0.9") == 2
+    assert run(*words, "--fail-under", "boundary_jitter_px=1") == 2
+    assert run(*words, "--flow", "dish") == 2
 
 
 @pytest.mark.data
