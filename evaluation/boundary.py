@@ -26,7 +26,9 @@ CONVENTIONS: Mapping[str, str] = {
     "images",
     "surface_dice": "share of both surfaces within a tolerance of the other, mean over images",
 }
-"""What :func:`measure` measures, in its order. In ``hausdorff95`` lower is better, in the others higher."""
+"""What :func:`measure` measures, in its order."""
+HIGHER = frozenset(CONVENTIONS) - {"hausdorff95"}
+"""Shares: higher is better. ``hausdorff95`` is a distance, and 0 is best."""
 DISTANCE = tuple(CONVENTIONS).index("hausdorff95")
 _LARGE = 16  # pixels
 _BLOCK = np.ones((2, 2), np.uint8)
@@ -109,6 +111,11 @@ def filled(measured: npt.NDArray[np.float64], absent: npt.NDArray[np.bool_], fil
     values = np.full(len(CONVENTIONS), fill)
     values[DISTANCE] = 0.0 if fill == 1 else math.nan
     return np.where(absent[..., None], values, measured)
+
+
+def note(tolerance: float | None) -> dict[str, Any]:
+    """What the ``info`` of a table of counts says of how boundaries were measured; nothing where they were not."""
+    return {} if tolerance is None else {"boundary": {"surface_dice_px": float(tolerance)}}
 
 
 def _all(pair: Outlined, tolerance: float) -> list[float]:

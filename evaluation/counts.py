@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from evaluation import boundary
 from masksmith import files
 from masksmith.errors import BadInput
 
@@ -160,7 +161,8 @@ class Counts:
     """Counts of many images: one row per image and class, the rows of an image together.
 
     Columns: ``id, class, tp, fp, fn, tn, subject, clip, frame`` and any others that were passed through;
-    a column ``group.KEY`` holds lists of strings (an image may stand on two floors).
+    a column ``group.KEY`` holds lists of strings (an image may stand on two floors). Where boundaries were measured
+    the columns of :data:`evaluation.boundary.CONVENTIONS` stand there too, null where one is undefined.
 
     Args:
         table: a pyarrow table, as :class:`CountsBuilder` makes it.
@@ -182,19 +184,29 @@ class Counts:
         stacked = np.stack([np.asarray(column, np.int64) for column in columns], axis=-1)
         return stacked.reshape(len(self), len(self.class_ids), 4)
 
+    @property
+    def measured(self) -> bool:
+        """Whether boundaries were measured."""
+        return set(boundary.CONVENTIONS) <= set(self.table.column_names)
+
+    @cached_property
+    def boundaries(self) -> npt.NDArray[np.float64]:
+        """(N, C, 4) float64: the boundary figures, as :func:`evaluation.boundary.measure` returned them."""
+        columns = [self.table[name].to_numpy() for name in boundary.CONVENTIONS]
+        stacked = np.stack([np.asarray(column, np.float64) for column in columns], axis=-1)
+        return stacked.reshape(len(self), len(self.class_ids), len(columns))
+
     @cached_property
     def images(self) -> pa.Table:
         """One row per image: the columns that are not counts."""
         rows = np.arange(len(self)) * len(self.class_ids)
-        kept = [name for name in self.table.column_names if name not in ("class", "tp", "fp", "fn", "tn")]
+        each_class = {"class", "tp", "fp", "fn", "tn", *boundary.CONVENTIONS}
+        kept = [name for name in self.table.column_names if name not in each_class]
         return self.table.select(kept).take(pa.array(rows))
 
     def column(self, name: str) -> list[Any]:
         """A column with one entry per image; all None where there is no such column."""
-        if name not in self.table.column_names:
-            return [None] * len(self)
-        listed: list[Any] = self.images[name].to_pylist()
-        return listed
+        return self.images[name].to_pylist() if name in self.table.column_names else [None] * len(self)
 
     def class_name(self, class_id: int) -> str:
         names = {number: name for name, number in self.info.get("classes", {}).items()}
@@ -211,9 +223,12 @@ class Counts:
         """This table and others of the same classes as one.
 
         Raises:
-            ValueError: other classes, or an id in two tables.
+            ValueError: other classes, boundaries measured in some or otherwise, or an id in two tables.
         """
         for other in others:
+            how = {(counts.measured, str(counts.info.get("boundary"))) for counts in (self, other) if len(counts)}
+            if len(how) > 1:
+                raise ValueError("counts cannot join others whose boundaries were measured in another way, or not")
             if other.class_ids != self.class_ids:
                 raise ValueError(f"counts of classes {other.class_ids} cannot join counts of classes {self.class_ids}")
         table = pa.concat_tables([self.table, *(other.table for other in others)], promote_options="default")
@@ -225,6 +240,8 @@ class Counts:
         total.update("\n".join(self.column("id")).encode())
         total.update(json.dumps(self.class_ids).encode())
         total.update(np.ascontiguousarray(self.values, dtype="<i8").tobytes())
+        if self.measured:
+            total.update(np.ascontiguousarray(self.boundaries + 0.0, dtype="<f8").tobytes())
         return total.hexdigest()
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
@@ -262,7 +279,8 @@ class Counts:
         torn = not np.array_equal(laid, table["class"].to_numpy()) or any(
             not np.array_equal(names[::size], names[k::size]) for k in range(size)
         )
-        if torn or table["tp"].null_count or np.any(counts.values < 0):
+        odd = [c for c in boundary.CONVENTIONS if counts.measured and not pa.types.is_floating(table[c].type)]
+        if torn or odd or table["tp"].null_count or np.any(counts.values < 0):
             raise BadInput(path, want, "rows that are not one per image and class", "evaluate the masks again")
         return counts
 
@@ -280,6 +298,7 @@ class CountsBuilder:
         if len(set(self.class_ids)) != len(self.class_ids) or len(self.class_ids) < 2 or 0 not in self.class_ids:
             raise ValueError(f"class ids must be unique, with the background 0 and one more at least, not {class_ids}")
         self._counts: list[npt.NDArray[np.int64]] = []
+        self._boundaries: list[npt.NDArray[np.float64]] = []
         self._rows: list[dict[str, Any]] = []
 
     def __len__(self) -> int:
@@ -293,11 +312,16 @@ class CountsBuilder:
         subject: str | None = None,
         clip: str | None = None,
         frame: int | None = None,
+        edges: npt.NDArray[np.float64] | None = None,
         **columns: Any,
     ) -> None:
-        """Add an image: ``counts`` is (C, 4) as :func:`count_image` returns it; ``columns`` pass through."""
-        if counts.shape != (len(self.class_ids), 4):
+        """Add an image: ``counts`` is (C, 4) as :func:`count_image` returns it, ``edges`` (C, 4) as
+        :func:`evaluation.boundary.measure` does, for all images or none; ``columns`` pass through."""
+        if any(given.shape != (len(self.class_ids), 4) for given in (counts, counts if edges is None else edges)):
             raise ValueError(f"counts of shape {counts.shape}, expected {(len(self.class_ids), 4)}")
+        if len(self) and (edges is None) == bool(self._boundaries):
+            raise ValueError("boundaries are measured for all images or for none")
+        self._boundaries += [] if edges is None else [edges]
         self._counts.append(counts)
         self._rows.append({"id": str(id), "subject": subject, "clip": clip, "frame": frame, **columns})
 
@@ -317,6 +341,8 @@ class CountsBuilder:
         columns["class"] = pa.array(np.tile(np.asarray(self.class_ids, np.int32), len(self)), pa.int32())
         for position, name in enumerate(("tp", "fp", "fn", "tn")):
             columns[name] = pa.array(stacked[..., position].ravel(), pa.int64())
+        for position, name in enumerate(boundary.CONVENTIONS if self._boundaries else ()):
+            columns[name] = pa.array(np.stack(self._boundaries)[..., position].ravel(), pa.float64(), from_pandas=True)
         columns |= {name: per_image[name] for name in names if name != "id"}
         return _unique(Counts(pa.table(columns), self.class_ids, dict(self.info)))
 

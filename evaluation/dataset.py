@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evaluation import boundary
 from evaluation.counts import IGNORE, Counts, CountsBuilder, count_image
 from evaluation.inputs import Size, read
 from evaluation.temporal import ClipFigures, ClipJudge
@@ -154,6 +155,7 @@ class Job:
         masks: a folder for the predicted masks (0 and 255, PNG), or None.
         flow: how the motion of clips is estimated from their images, one of :data:`evaluation.motion.METHODS`; None
             for no motion, and then there is no ``warp_iou``.
+        tolerance: measure boundaries too, ``surface_dice`` within so many pixels; None leaves them out.
     """
 
     manifest: Manifest
@@ -163,6 +165,7 @@ class Job:
     threshold: float = 0.5
     size: Size = field(default_factory=Size)
     flow: str | None = None
+    tolerance: float | None = None
 
 
 def judge(
@@ -177,7 +180,8 @@ def judge(
     Raises:
         BadInput: a file cannot be read, sizes differ, or a truth value is no class.
     """
-    builder = CountsBuilder((0, 1), {"classes": {"background": 0, "foreground": 1}, **(info or {})})
+    classes = {"classes": {"background": 0, "foreground": 1}}
+    builder = CountsBuilder((0, 1), {**classes, **boundary.note(job.tolerance), **(info or {})})
     clips: list[ClipFigures] = []
     clip: ClipJudge | None = None
     steps = _steps(records)
@@ -190,12 +194,14 @@ def judge(
             raise BadInput(record.image, "a soft mask in [0, 1] from the model", "NaN or infinity", "train it again")
         pred = (level >= job.threshold).astype(np.uint8)
         counted = count_image(pred, truth)
+        edges = None if job.tolerance is None else boundary.measure(pred, truth, tolerance=job.tolerance)
         builder.add(
             record.id,
             counted,
             subject=record.subject or None,
             clip=record.clip,
             frame=record.frame,
+            edges=edges,
             ignored=int(truth.size - counted[0].sum()),
             **{f"group.{key}": list(values) for key, values in record.groups.items()},
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation import intervals, region
+from evaluation import boundary, intervals, region
 from evaluation.counts import IGNORE, Counts, CountsBuilder, count_image
 
 
@@ -19,6 +19,7 @@ class Evaluator:
         class_ids: the classes; background (0) included.
         ignore: the truth's value for pixels that are not judged; None where there is none.
         empty: what a class absent from both sides gets: ``one``, ``skip`` or ``zero``.
+        tolerance: measure boundaries too, ``surface_dice`` within so many pixels; None leaves them out.
 
     Example:
         >>> judge = Evaluator()
@@ -29,8 +30,15 @@ class Evaluator:
         1.0
     """
 
-    def __init__(self, class_ids: Sequence[int] = (0, 1), *, ignore: int | None = IGNORE, empty: str = "one") -> None:
-        self.class_ids, self.ignore, self.empty = tuple(class_ids), ignore, empty
+    def __init__(
+        self,
+        class_ids: Sequence[int] = (0, 1),
+        *,
+        ignore: int | None = IGNORE,
+        empty: str = "one",
+        tolerance: float | None = None,
+    ) -> None:
+        self.class_ids, self.ignore, self.empty, self.tolerance = tuple(class_ids), ignore, empty, tolerance
         region.fill_value(empty)
         self.reset()
 
@@ -39,7 +47,7 @@ class Evaluator:
 
     def reset(self) -> None:
         """Forget everything counted so far."""
-        self._builder = CountsBuilder(self.class_ids)
+        self._builder = self._fresh()
         self._merged: Counts | None = None
 
     def update(
@@ -66,7 +74,11 @@ class Evaluator:
         counted = count_image(pred, truth, self.class_ids, self.ignore)
         ignored = int(np.asarray(truth).size - counted[0].sum())
         name = str(len(self)) if id is None else id
-        self._builder.add(name, counted, subject=subject, ignored=ignored, **columns)
+        edges = None
+        if self.tolerance is not None:
+            first, second = np.asarray(pred, np.uint8), np.asarray(truth, np.uint8)
+            edges = boundary.measure(first, second, self.class_ids, self.ignore, tolerance=self.tolerance)
+        self._builder.add(name, counted, subject=subject, ignored=ignored, edges=edges, **columns)
 
     def merge(self, other: Evaluator) -> None:
         """Add what another evaluator counted, for example in another process.
@@ -75,7 +87,10 @@ class Evaluator:
             ValueError: other classes, or an image's id is in both.
         """
         self._merged = self.counts().merge(other.counts())
-        self._builder = CountsBuilder(self.class_ids)
+        self._builder = self._fresh()
+
+    def _fresh(self) -> CountsBuilder:
+        return CountsBuilder(self.class_ids, boundary.note(self.tolerance))
 
     def counts(self) -> Counts:
         """Everything counted so far, as a table."""
@@ -83,7 +98,7 @@ class Evaluator:
         return self._merged.merge(built) if self._merged else built
 
     def compute(self, at: Sequence[float] = region.AT) -> dict[str, float]:
-        """All region figures by name, ``map_at_0.5`` and so on among them; NaN where one is undefined.
+        """All figures by name, ``map_at_0.5`` and so on among them; NaN where one is undefined.
 
         Raises:
             ValueError: nothing was counted, or all of the truth's foreground was "ignore" (0/255 masks).

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from evaluation import boundary
 from evaluation.coding import Coding, CodingCheck
 from evaluation.counts import Counts, CountsBuilder, Joint, joint_counts, present_values, reduce_joint
 from masksmith import images
@@ -203,6 +204,7 @@ def count_pairs(
     reader: Reader,
     *,
     classes: Sequence[int] | None = None,
+    tolerance: float | None = None,
     advance: Callable[[int], None] = lambda items: None,
     info: dict[str, Any] | None = None,
 ) -> tuple[Counts, Coding]:
@@ -210,7 +212,9 @@ def count_pairs(
 
     Args:
         classes: the class ids, where they are known; otherwise they are read off the files and ``Coding.says`` tells.
-        advance: called with 1 after each pair.
+        tolerance: measure boundaries too, ``surface_dice`` within so many pixels; this reads every pair once more,
+            as only then it is known how.
+        advance: called with 1 after each reading of a pair.
         info: travels with the counts.
 
     Raises:
@@ -222,10 +226,14 @@ def count_pairs(
         joints.append(joint)
         advance(1)
     coding = check.settle()
-    builder = CountsBuilder(coding.class_ids, info)
+    builder = CountsBuilder(coding.class_ids, {**boundary.note(tolerance), **(info or {})})
     for pair, joint in zip(pairs, joints, strict=True):
         counted = reduce_joint(coding.joint(joint), coding.class_ids, coding.ignore)
-        builder.add(pair.name, counted, ignored=sum(joint.values()) - int(counted[0].sum()))
+        edges = None
+        if tolerance is not None:
+            edges = boundary.measure(*reader.coded(pair, coding), coding.class_ids, coding.ignore, tolerance=tolerance)
+            advance(1)
+        builder.add(pair.name, counted, edges=edges, ignored=sum(joint.values()) - int(counted[0].sum()))
     return builder.build(), coding
 
 

@@ -82,7 +82,7 @@ def bootstrap(
     resamples: int = RESAMPLES,
     level: float = LEVEL,
 ) -> Intervals:
-    """Intervals of every region figure, by resampling :func:`clusters` with replacement.
+    """Intervals of every region and boundary figure, by resampling :func:`clusters` with replacement.
 
     Args:
         empty, at: as in :func:`evaluation.region.reduce`.
@@ -100,7 +100,7 @@ def bootstrap(
     np.add.at(grouped, labels, sums)
     drawn = np.concatenate([weights @ grouped for weights in draws(groups, resamples, seed)])
     found = region.figures(drawn, len(counts.class_ids), empty, at)
-    names = [*region.CONVENTIONS, *(region.at_name(x) for x in at)]
+    names = [*region.names(counts), *(region.at_name(x) for x in at)]
     bounds = {name: _bounds(found[name], level) for name in names}
     known = {name: pair for name, pair in bounds.items() if not np.isnan(pair[0])}
     return Intervals(known, unit, groups, level, resamples, seed)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from evaluation import plots, region, temporal
+from evaluation import boundary, plots, region, temporal
 from evaluation.pictures import COLOURS, LEGEND, Drawn
 from evaluation.sheet import CSS
 
@@ -25,6 +25,10 @@ _NAMES = {
     "pixel_accuracy": "Pixel accuracy",
     "precision": "Precision",
     "recall": "Recall",
+    "boundary_iou": "Boundary IoU",
+    "boundary_f": "Boundary F",
+    "hausdorff95": "Hausdorff distance, 95 %, px",
+    "surface_dice": "Surface Dice",
     "flicker": "Flicker",
     "flicker_excess": "Flicker excess",
     "dtssd": "dtSSD",
@@ -101,6 +105,11 @@ def _head(made: Mapping[str, Any]) -> str:
             f"{undefined['image_class_pairs']:,} times a class was absent from both an image's truth and its "
             f"prediction; these cases {did}."
         )
+    if undefined.get("hausdorff95_images"):
+        told.append(
+            f"The Hausdorff distance is undefined in {undefined['hausdorff95_images']:,} images with foreground on one "
+            "side only; they are left out of its mean."
+        )
     notices = "".join(f'<p class="notice">{escape(str(text))}</p>' for text in told)
     return (
         f'<header class="top"><p class="kicker">{escape(kicker)}</p><h1>{escape(made["title"])}</h1>'
@@ -111,14 +120,17 @@ def _head(made: Mapping[str, Any]) -> str:
 
 def _figures(made: Mapping[str, Any]) -> str:
     bounds, lead = made["intervals"]["values"], made["headline"]["name"]
-    shown = [name for name in region.CONVENTIONS if made.get(name) is not None]
+    shares = [*region.CONVENTIONS, *(name for name in boundary.CONVENTIONS if name in boundary.HIGHER)]
+    shown = [name for name in shares if made.get(name) is not None]
     lowest = min([made[name] for name in shown] + [bounds[name][0] for name in shown if name in bounds], default=0)
     floor = max(0.0, math.floor((lowest - 0.02) * 10) / 10)
     rows = []
-    for name, convention in {**region.CONVENTIONS, **temporal.CONVENTIONS}.items():
+    for name, convention in {**region.CONVENTIONS, **boundary.CONVENTIONS, **temporal.CONVENTIONS}.items():
         if name not in made:
             continue
-        unit = name in region.CONVENTIONS
+        unit = name in shares
+        if name == "surface_dice":
+            convention = convention.replace("a tolerance", f"{made['surface_dice_px']:g} px")
         rows.append(
             _figure_row(
                 _NAMES[name],
@@ -270,9 +282,10 @@ def _clips(made: Mapping[str, Any]) -> str:
 def _classes(made: Mapping[str, Any]) -> str:
     if len(made["classes"]) < 2:
         return ""
-    columns = ("iou_image", "iou_dataset", "dice_image", "dice_dataset")
+    columns = ("iou_image", "iou_dataset", "dice_image", "dice_dataset", *_edges(made["classes"]))
+    heads = ("Class", "Images with it", "IoU per image", "IoU dataset", "Dice per image", "Dice dataset")
     table = _table(
-        ("Class", "Images with it", "IoU per image", "IoU dataset", "Dice per image", "Dice dataset"),
+        (*heads, *(_NAMES[name] for name in _edges(made["classes"]))),
         (
             (f"{row['name']} ({row['id']})", f"{row['images']:,}", *(number(row[name]) for name in columns))
             for row in made["classes"]
@@ -281,10 +294,16 @@ def _classes(made: Mapping[str, Any]) -> str:
     return f"<section><h2>Classes</h2>{table}</section>"
 
 
+def _edges(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [name for name in boundary.CONVENTIONS if rows and name in rows[0]]
+
+
 def _slice(key: str, rows: Sequence[Mapping[str, Any]]) -> str:
     ordered = sorted(rows, key=lambda row: (row["iou_fg_image"] is None, row["iou_fg_image"] or 0, row["value"]))
+    edges = _edges(rows)
+    heads = (key.capitalize(), "Images", "IoU fg, image", "Mean IoU, image", "IoU fg, dataset")
     table = _table(
-        (key.capitalize(), "Images", "IoU fg, image", "Mean IoU, image", "IoU fg, dataset"),
+        (*heads, *(_NAMES[name] for name in edges)),
         (
             (
                 row["value"],
@@ -292,6 +311,7 @@ def _slice(key: str, rows: Sequence[Mapping[str, Any]]) -> str:
                 number(row["iou_fg_image"]),
                 number(row["miou_image"]),
                 number(row["iou_fg_dataset"]),
+                *(number(row[name]) for name in edges),
             )
             for row in ordered[:MOST_ROWS]
         ),

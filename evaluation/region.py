@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from evaluation import boundary
 from evaluation.counts import Counts
 from masksmith.errors import unknown_choice
 
@@ -41,11 +42,14 @@ class Region:
     """The region figures of a set of images.
 
     Attributes:
-        values: figure name -> value; NaN where it is undefined (nothing left to average).
+        values: figure name -> value; NaN where it is undefined (nothing left to average). The boundary figures are
+            among them where boundaries were measured.
         map_at_x: x -> share of (image, class) pairs with IoU >= x, background included (Demborg).
-        classes: one mapping per class: name, id, iou_image, iou_dataset, dice_image, dice_dataset, images.
+        classes: one mapping per class: name, id, iou_image, iou_dataset, dice_image, dice_dataset, images, and its
+            boundary figures where they were measured (the background's are those of the foreground).
         undefined: how often a class was absent from both sides: ``foreground_images`` and ``image_class_pairs``,
-            ``dataset_classes``; what happened then is ``empty``.
+            ``dataset_classes``; what happened then is ``empty``. ``hausdorff95_images`` are images left out of that
+            mean, as the foreground (or what is judged of its boundary) is on one side only.
         images: number of images.
         empty: the policy, one of :data:`EMPTY`.
     """
@@ -97,6 +101,7 @@ def reduce(counts: Counts, *, empty: str = "one", at: Sequence[float] = AT) -> R
     found = figures(total[None], len(counts.class_ids), empty, at)
     width = len(counts.class_ids)
     parts = _split(total[None], width)
+    edges = tuple(boundary.CONVENTIONS) if counts.measured else ()
     classes = tuple(
         {
             "name": counts.class_name(class_id),
@@ -106,6 +111,7 @@ def reduce(counts: Counts, *, empty: str = "one", at: Sequence[float] = AT) -> R
             "dice_image": float(found[f"class{k}_dice_image"][0]),
             "dice_dataset": float(found[f"class{k}_dice_dataset"][0]),
             "images": int((counts.values[:, k, 0] + counts.values[:, k, 2] > 0).sum()),
+            **{name: float(found[f"class{k}_{name}"][0]) for name in edges},
         }
         for k, class_id in enumerate(counts.class_ids)
     )
@@ -114,14 +120,23 @@ def reduce(counts: Counts, *, empty: str = "one", at: Sequence[float] = AT) -> R
         "image_class_pairs": int((_iou_parts(counts.values)[1] == 0).sum()),
         "dataset_classes": int((_iou_parts(parts["class_counts"])[1] == 0).sum()),
     }
+    if edges:
+        there = _iou_parts(foreground(counts))[1] > 0
+        far = counts.boundaries[:, counts.class_ids.index(0), boundary.DISTANCE]
+        undefined["hausdorff95_images"] = int((there & np.isnan(far)).sum())
     return Region(
-        values={name: float(found[name][0]) for name in CONVENTIONS},
+        values={name: float(found[name][0]) for name in names(counts)},
         map_at_x={float(x): float(found[at_name(x)][0]) for x in at},
         classes=classes,
         undefined=undefined,
         images=len(counts),
         empty=empty,
     )
+
+
+def names(counts: Counts) -> list[str]:
+    """The figures a table has: those of :data:`CONVENTIONS`, and the boundary's where it was measured."""
+    return [*CONVENTIONS, *(boundary.CONVENTIONS if counts.measured else ())]
 
 
 def at_name(x: float) -> str:
@@ -157,6 +172,12 @@ def image_sums(counts: Counts, empty: str = "one", at: Sequence[float] = AT) -> 
     columns += [np.nan_to_num(iou), ~np.isnan(iou), np.nan_to_num(dice), ~np.isnan(dice)]
     columns.append(values.reshape(len(counts), -1))
     columns += [(iou >= x).sum(-1, keepdims=True) for x in at]
+    if counts.measured:
+        absent = _iou_parts(values)[1] == 0
+        absent[:, counts.class_ids.index(0)] = _iou_parts(front)[1] == 0
+        filled = boundary.filled(counts.boundaries, absent, fill)
+        edges = np.concatenate([filled[:, counts.class_ids.index(0)], filled.reshape(len(counts), -1)], axis=-1)
+        columns += [np.nan_to_num(edges), ~np.isnan(edges)]
     return np.concatenate(columns, axis=-1).astype(np.float64)
 
 
@@ -183,6 +204,11 @@ def figures(sums: Floats, classes: int, empty: str = "one", at: Sequence[float] 
     pairs = part["class_iou_n"].sum(-1)
     for position, x in enumerate(at):
         found[at_name(x)] = _divide(part["hits"][:, position], pairs)
+    if (edges := part["hits"][:, len(at) :]).size:
+        means = _divide(*np.split(edges, 2, axis=-1)).reshape(len(sums), 1 + classes, -1)
+        for position, name in enumerate(boundary.CONVENTIONS):
+            found[name] = means[:, 0, position]
+            found |= {f"class{k}_{name}": means[:, 1 + k, position] for k in range(classes)}
     for k in range(classes):
         found[f"class{k}_iou_image"] = _divide(part["class_iou"][:, k], part["class_iou_n"][:, k])
         found[f"class{k}_dice_image"] = _divide(part["class_dice"][:, k], part["class_dice_n"][:, k])
@@ -201,7 +227,7 @@ def slices(counts: Counts, column: str, *, empty: str = "one") -> list[dict[str,
     """The figures of each value of a column, sorted by value; an image with several values is in several slices.
 
     Returns:
-        Mappings with ``value``, ``images`` and every figure of :data:`CONVENTIONS` (NaN where undefined).
+        Mappings with ``value``, ``images`` and every figure of :func:`names` (NaN where undefined).
     """
     places: dict[str, int] = {}
     links: list[tuple[int, int]] = []
@@ -218,7 +244,7 @@ def slices(counts: Counts, column: str, *, empty: str = "one") -> list[dict[str,
     found = figures(grouped, len(counts.class_ids), empty, ())
     number = np.bincount(rows, minlength=len(places))
     return [
-        {"value": value, "images": int(number[row])} | {name: float(found[name][row]) for name in CONVENTIONS}
+        {"value": value, "images": int(number[row])} | {name: float(found[name][row]) for name in names(counts)}
         for value, row in sorted(places.items())
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import intervals, page, region, temporal
+from evaluation import boundary, intervals, page, region, temporal
 from evaluation.counts import Counts
 from evaluation.pictures import Drawn
 from masksmith import __version__, console, files
@@ -18,7 +18,7 @@ from masksmith.errors import unknown_choice
 
 HEADLINE = "iou_fg_image"
 MOST_BYTES = 10_000_000
-CONVENTIONS: Mapping[str, str] = {**region.CONVENTIONS, **temporal.CONVENTIONS}
+CONVENTIONS: Mapping[str, str] = {**region.CONVENTIONS, **boundary.CONVENTIONS, **temporal.CONVENTIONS}
 
 
 def document(
@@ -37,9 +37,9 @@ def document(
 
     The figures stand at the top level under their names (``iou_fg_image``, ``miou_dataset``, ``flicker``, ...), None
     where one is undefined; ``map_at_x`` maps x as text to its share. Beside them: ``headline``, ``intervals``,
-    ``undefined``, ``images``, ``classes``, ``slices`` (by subject, clip and group key), ``clips`` (with ``left_out``,
-    ``motion`` and ``undefined_clips``), ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts
-    give the same document.
+    ``undefined``, ``surface_dice_px`` (its tolerance, where boundaries were measured), ``images``, ``classes``,
+    ``slices`` (by subject, clip and group key), ``clips`` (with ``left_out``, ``motion`` and ``undefined_clips``),
+    ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same document.
 
     Args:
         counts: the counted images.
@@ -54,8 +54,8 @@ def document(
         UsageProblem: an unknown headline or policy.
         ValueError: no images.
     """
-    if headline not in CONVENTIONS or (headline in temporal.CONVENTIONS and headline not in (time or {})):
-        known = [*region.CONVENTIONS, *(name for name in temporal.CONVENTIONS if name in (time or {}))]
+    known = [*region.names(counts), *(name for name in temporal.CONVENTIONS if name in (time or {}))]
+    if headline not in known:
         raise unknown_choice("figure", headline, known)
     found = region.reduce(counts, empty=empty, at=at)
     trust = intervals.bootstrap(counts, empty=empty, at=at, seed=seed)
@@ -87,6 +87,7 @@ def document(
             "note": trust.note,
             "values": bounds,
         },
+        **counts.info.get("boundary", {}),
         "undefined": {"policy": empty, **found.undefined},
         "images": len(counts),
         "pixels": int(counts.values[:, 0].sum()),
@@ -164,4 +165,4 @@ def figure(made: Mapping[str, Any], name: str) -> float | None:
 
 def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
     kept = ("value", "images", "iou_fg_image", "miou_image", "iou_fg_dataset", "miou_dataset", "pixel_accuracy")
-    return {name: row[name] for name in kept}
+    return {name: row[name] for name in (*kept, *boundary.CONVENTIONS) if name in row}

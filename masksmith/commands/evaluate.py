@@ -30,6 +30,10 @@ SHOWN = (
     "pixel_accuracy",
     "precision",
     "recall",
+    "boundary_iou",
+    "boundary_f",
+    "hausdorff95",
+    "surface_dice",
     "flicker",
     "flicker_excess",
     "dtssd",
@@ -81,6 +85,8 @@ class Bar:
 @click.option(
     "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Foreground from here on."
 )
+@click.option("--boundary", is_flag=True, help="Boundary figures too (bands, contours, distances of surfaces).")
+@click.option("--tolerance", type=click.FloatRange(0), metavar="PX", help="What surface_dice forgives [default: 2].")
 @click.option("--save-masks", is_flag=True, help="Keep the model's masks in OUT/masks.")
 @click.option("--flow", help="Estimate the motion of clips, for warp_iou: dis or farneback [default: no motion].")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
@@ -97,7 +103,7 @@ def evaluate(**given: Any) -> None:
       masksmith evaluate predictions truth --out report
       masksmith evaluate --model runs/feet --data feet --fail-under iou_fg_image=0.9
     """
-    from evaluation import region, report
+    from evaluation import boundary, region, report, surface
     from evaluation.evaluator import check_foreground
     from masksmith import files
 
@@ -105,6 +111,11 @@ def evaluate(**given: Any) -> None:
     region.fill_value(given["empty"])
     bars = [_bar(text, under=True) for text in given["fail_under"]]
     bars += [_bar(text, under=False) for text in given["fail_over"]]
+    edges = {given["headline"], *(bar.name for bar in bars)} & set(boundary.CONVENTIONS)
+    if edges and not given["boundary"] and not given["from_counts"]:
+        raise UsageProblem(f"{min(edges)} is measured with --boundary only")
+    if given["boundary"] and given["tolerance"] is None:
+        given["tolerance"] = surface.TOLERANCE
     out: Path | None = given["out"]
     if out and not given["dry_run"]:
         files.writable(out)
@@ -168,6 +179,8 @@ def _usage(given: dict[str, Any]) -> None:
             raise UsageProblem(f"{option} goes with {'PRED and TRUTH' if way == 0 else '--model and --data'}")
     if given["size"] and ways[2]:
         raise UsageProblem("--at goes with masks: counts have no size")
+    if given["tolerance"] is not None and (ways[2] or not given["boundary"]):
+        raise UsageProblem("--tolerance goes with --boundary and masks")
 
 
 def _folders(given: dict[str, Any]) -> Judged | None:
@@ -190,8 +203,9 @@ def _folders(given: dict[str, Any]) -> Judged | None:
     if given["dry_run"]:
         _would(len(pairs), "pairs of masks", given)
         return None
-    with console.progress("judging", len(pairs), unit="pairs ") as advance:
-        counts, coding = inputs.count_pairs(pairs, reader, classes=classes, advance=advance)
+    tolerance = given["tolerance"]
+    with console.progress("judging", len(pairs) * (1 if tolerance is None else 2), unit="pairs ") as advance:
+        counts, coding = inputs.count_pairs(pairs, reader, classes=classes, tolerance=tolerance, advance=advance)
     console.note(coding.says)
     iou = region.image_iou(counts, given["empty"])[0]
 
@@ -236,6 +250,7 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
     truth = dataset.TruthReader(manifest.info.classes, front)
     size = inputs.Size.parse(given["size"])
     job = dataset.Job(manifest, _asked(run, given["device"]), truth, masks, given["threshold"], size, given["flow"])
+    job = replace(job, tolerance=given["tolerance"])
     with console.progress("judging", len(records), unit="images ") as advance:
         counts, clips = dataset.judge(job, records, advance=advance)
     iou = region.image_iou(counts, given["empty"])[0]
@@ -279,6 +294,8 @@ def _again(given: dict[str, Any]) -> Judged | None:
 
     path = given["from_counts"]
     counts = Counts.from_parquet(path)
+    if given["boundary"] and not counts.measured:
+        raise BadInput(path, "counts with boundary figures", "none", "evaluate the masks again with --boundary")
     if given["dry_run"]:
         _would(len(counts), "counted images", given)
         return None
@@ -349,7 +366,7 @@ def _classes(names: Sequence[str]) -> list[int] | None:
 
 
 def _bar(text: str, *, under: bool) -> Bar:
-    from evaluation import region, temporal
+    from evaluation import boundary, region, report, temporal
     from masksmith.errors import unknown_choice
 
     option = "--fail-under" if under else "--fail-over"
@@ -362,9 +379,9 @@ def _bar(text: str, *, under: bool) -> Bar:
         raise UsageProblem(f"{option} {text}: nothing compares with that")
     if match := re.fullmatch(r"map_at_(0?\.\d+|0|1|1\.0*)", name):
         return Bar(region.at_name(float(match[1])), bar, under)
-    if name not in region.CONVENTIONS and name not in temporal.CONVENTIONS:
-        raise unknown_choice("figure", name, [*region.CONVENTIONS, *temporal.CONVENTIONS, "map_at_0.9"])
-    if under != (name in region.CONVENTIONS or name in temporal.HIGHER):
+    if name not in report.CONVENTIONS:
+        raise unknown_choice("figure", name, [*report.CONVENTIONS, "map_at_0.9"])
+    if under != (name in region.CONVENTIONS or name in boundary.HIGHER or name in temporal.HIGHER):
         other = "--fail-over" if under else "--fail-under"
         raise UsageProblem(f"{name} is better {'lower' if under else 'higher'}: use {other}")
     return Bar(name, bar, under)
