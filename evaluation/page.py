@@ -129,7 +129,7 @@ def _figures(made: Mapping[str, Any]) -> str:
         if name not in made:
             continue
         unit = name in shares
-        if name == "surface_dice":
+        if name == "surface_dice" and "surface_dice_px" in made:
             convention = convention.replace("a tolerance", f"{made['surface_dice_px']:g} px")
         rows.append(
             _figure_row(
