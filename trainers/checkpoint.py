@@ -17,7 +17,7 @@ from torch import Tensor
 
 from masksmith import files
 from masksmith.errors import BadInput, unknown_choice
-from trainers.models import MODELS, build
+from trainers.models import MODELS, build, outline
 from trainers.networks.layers import Network
 
 BEST = "best.safetensors"
@@ -47,11 +47,12 @@ def save_weights(path: str | os.PathLike[str], network: Network, notes: Mapping[
 
 def about_network(network: Network) -> dict[str, str]:
     """What a file of weights must say to be loaded: the network, its classes and its size."""
-    return {
+    about = {
         "model": network.name,
         "classes": str(network.classes),
         "size": "x".join(map(str, network.size)),
     }
+    return about | ({"pretrained": network.pretrained} if network.pretrained else {})
 
 
 def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
@@ -150,6 +151,7 @@ def load(path: str | os.PathLike[str], *, model: str | None = None) -> Network:
         raise BadInput(place, f"the weights of {named}", wrong, _REMEDY)
     network.load_state_dict(dict(weights.tensors))
     network.size = _size(weights.notes.get("size", "")) or network.size
+    network.pretrained = weights.notes.get("pretrained", "")
     return network.eval()
 
 
@@ -191,7 +193,7 @@ def _unpickled(place: Path) -> Any:
 def _recognised(tensors: Mapping[str, Tensor]) -> str | None:
     """The network whose parameters have these names, where a file does not say."""
     for name in MODELS:
-        if set(build(name).state_dict()) == set(tensors):
+        if set(outline(name).state_dict()) == set(tensors):
             return name
     return None
 

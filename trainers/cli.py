@@ -15,28 +15,30 @@ def models(as_json: bool) -> None:
     """List the networks with their sizes.
 
     Parameters and operations (two a multiply-add) are those of two classes at the network's own input size;
-    the size in MB is that of 32-bit weights.
+    the size in MB is that of 32-bit weights. All but the embedding segment.
 
     \b
     Example:
       masksmith models
       masksmith models --json
     """
-    from trainers.models import MODELS, build, count_flops, count_parameters
+    from trainers.models import EMBEDDINGS, MODELS, cost, outline
 
     rows: list[dict[str, Any]] = []
-    for name, entry in MODELS.items():
-        network = build(name)
-        parameters = count_parameters(network)
+    sources = {name: entry.source for name, entry in MODELS.items()}
+    sources |= {name: entry.source for name, entry in EMBEDDINGS.items()}
+    for name, source in sources.items():
+        network = outline(name)
+        parameters, operations = cost(name)
         rows.append(
             {
                 "name": name,
                 "params": parameters,
-                "mflops": round(count_flops(network) / 1e6, 2),
+                "mflops": round(operations / 1e6, 2),
                 "size_mb": round(parameters * 4 / 1e6, 2),
                 "inputs": list(network.inputs),
                 "input_size": list(network.size),
-                "source": entry.source,
+                "source": source,
             }
         )
     if as_json:

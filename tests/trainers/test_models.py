@@ -5,21 +5,52 @@ import torch
 
 from masksmith.errors import UsageProblem
 from trainers import build, count_flops, count_parameters, foreground
-from trainers.models import MODELS
-from trainers.networks.lcnet import LCNetTrunk, rounded
+from trainers.models import MODELS, outline
+from trainers.networks.layers import rounded
+from trainers.networks.lcnet import LCNetTrunk
 
 PARAMETERS = {
     "portrait_lcnet": 137_277,
     "portrait_lcnet_noprior": 136_482,
+    "portrait_mnv3": 207_157,
+    "portrait_mnv2": 98_349,
+    "portrait_effb0": 323_873,
+    "portrait_efflite0": 269_197,
     "enet": 349_212,
     "linknet": 11_533_506,
+    "mobileseg": 4_544_514,
     "fastlinknet": 1_805_954,
+    "teacher": 21_393_858,
+    "unet_resnext50": 31_993_122,
+    "unet_resnet152": 67_157_026,
+    "unet_effb0": 5_834_846,
+    "peopleseg_fpn": 2_248_002,
+    "peopleseg_deeplab": 4_764_936,
+    "sinet": 86_910,
+    "portraitnet": 2_079_672,
+    "facenet_mobile": 3_338_176,
 }
+BIG = ("teacher", "unet_resnext50", "unet_resnet152", "unet_effb0")
+NETWORKS = [pytest.param(name, marks=[pytest.mark.slow] if name in BIG else []) for name in MODELS]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", PARAMETERS)
 def test_every_network_has_the_parameters_of_its_paper(name: str) -> None:
-    assert count_parameters(build(name)) == PARAMETERS[name]
+    assert count_parameters(outline(name)) == PARAMETERS[name]
+
+
+def test_an_outline_has_the_networks_tensors_and_its_cost() -> None:
+    real, drawn = build("portrait_mnv2", 3), outline("portrait_mnv2", 3)
+    assert {key: value.shape for key, value in real.state_dict().items()} == {
+        key: value.shape for key, value in drawn.state_dict().items()
+    }
+    assert count_flops(real, (64, 64)) == count_flops(drawn, (64, 64))
+    with pytest.raises(UsageProblem, match="Did you mean 'facenet_mobile'.*portrait_mnv3"):
+        outline("facenet_mobil")
+
+
+def test_no_two_networks_have_the_same_names_for_their_weights() -> None:
+    assert len({frozenset(outline(name).state_dict()) for name in MODELS}) == len(MODELS)
 
 
 def test_the_portrait_networks_agree_with_the_printed_cost() -> None:
@@ -62,7 +93,7 @@ def test_counting_operations_leaves_the_network_as_it_was() -> None:
     assert not any(module._forward_hooks for module in network.modules())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_logits_come_at_the_inputs_size_even_an_odd_one(name: str) -> None:
     size = (45, 67)
     for classes in (2, 4):
@@ -71,13 +102,13 @@ def test_logits_come_at_the_inputs_size_even_an_odd_one(name: str) -> None:
         with torch.inference_mode():
             logits = network(*given)
         assert logits.shape == (1, network.outputs, *size)
-        assert network.outputs == (1 if name.startswith("portrait") and classes == 2 else classes)
+        assert network.outputs == (1 if name.startswith("portrait_") and classes == 2 else classes)
         soft = network.foreground(logits)
         assert soft.shape == (1, *size)
         assert 0 <= float(soft.min()) <= float(soft.max()) <= 1
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_every_parameter_learns(name: str) -> None:
     network = build(name).train()
     given = [torch.rand(2, 3 if which == "image" else 1, 64, 64) for which in network.inputs]

@@ -9,36 +9,49 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class Network(nn.Module):
-    """A segmentation network: RGB in [0, 1] in, logits at the input's size out.
+class Pictured(nn.Module):
+    """A network that takes pictures: RGB in [0, 1].
 
     Attributes:
         name: its name in ``trainers.models``.
         inputs: ``("image",)`` or ``("image", "prior")``, in the order of ``forward``.
-        classes: how many classes it tells apart.
-        outputs: 1 = one map of foreground logits, otherwise one map a class.
         size: (height, width) in pixels that it is made for; other sizes work.
+        pretrained: the encoder whose published weights it started from and their SHA-256, or empty.
 
-    ``forward(image (B, 3, H, W)[, prior (B, 1, H, W)])`` returns (B, outputs, H, W). Mean and standard deviation
-    are taken care of inside, so that nothing outside has to know them.
+    Mean and standard deviation are taken care of inside, so that nothing outside has to know them.
     """
 
     name: str = ""
     inputs: tuple[str, ...] = ("image",)
     size: tuple[int, int] = (256, 256)
+    pretrained: str = ""
     mean: Tensor
     std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """RGB in [0, 1] to zero mean and unit variance over the data the encoder's weights come from."""
+        return (image - self.mean) / self.std
+
+
+class Network(Pictured):
+    """A segmentation network: RGB in [0, 1] in, logits at the input's size out.
+
+    Attributes:
+        classes: how many classes it tells apart.
+        outputs: 1 = one map of foreground logits, otherwise one map a class.
+
+    ``forward(image (B, 3, H, W)[, prior (B, 1, H, W)])`` returns (B, outputs, H, W).
+    """
 
     def __init__(self, classes: int, outputs: int) -> None:
         super().__init__()
         self.classes = classes
         self.outputs = outputs
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1))
-
-    def normalise(self, image: Tensor) -> Tensor:
-        """RGB in [0, 1] to zero mean and unit variance over ImageNet."""
-        return (image - self.mean) / self.std
 
     def foreground(self, logits: Tensor) -> Tensor:
         """Logits (B, outputs, H, W) to foreground probability (B, H, W); see :func:`foreground`."""
@@ -70,6 +83,12 @@ def conv_bn(
         nn.Conv2d(channels, out, kernel, stride, kernel // 2, groups=groups, bias=bias),
         nn.BatchNorm2d(out),
     ]
+
+
+def rounded(channels: float) -> int:
+    """To the nearest multiple of 8, and no more than a tenth below."""
+    near = max(8, int(channels + 4) // 8 * 8)
+    return near + 8 if near < 0.9 * channels else near
 
 
 def start(network: nn.Module) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from trainers.networks.layers import rounded
+
 # kernel, stride, channels at width 1.0; one row a stage, as `lcnet_*` in timm
 STAGES: tuple[tuple[tuple[int, int, int], ...], ...] = (
     ((3, 1, 32),),
@@ -30,12 +32,6 @@ class DepthSepConv(nn.Module):
         return self.act(self.bn2(self.conv_pw(values)))
 
 
-def rounded(channels: float) -> int:
-    """To the nearest multiple of 8, and no more than a tenth below."""
-    near = max(8, int(channels + 4) // 8 * 8)
-    return near + 8 if near < 0.9 * channels else near
-
-
 class LCNetTrunk(nn.Module):
     """conv1 to blocks5 of PP-LCNet; 119,760 parameters at width 0.5.
 
@@ -44,6 +40,7 @@ class LCNetTrunk(nn.Module):
 
     def __init__(self, width: float = 0.5) -> None:
         super().__init__()
+        self.timm = f"lcnet_{round(100 * width):03d}"
         channels = rounded(16 * width)
         self.conv_stem = nn.Conv2d(3, channels, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)

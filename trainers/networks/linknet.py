@@ -57,6 +57,20 @@ class Decoder(nn.Sequential):
         )
 
 
+class Tail(nn.Sequential):
+    """Transposed 3x3 from 64 to 32 channels at twice the size, and a 3x3; BN and ReLU after each, dropout last."""
+
+    def __init__(self, dropout: float) -> None:
+        super().__init__(
+            nn.ConvTranspose2d(64, 32, 3, 2, 1, output_padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
+            *conv_bn(32, 32, 3, bias=True),
+            nn.ReLU(inplace=True),
+            nn.Dropout2d(dropout),
+        )
+
+
 class LinkNet(Network):
     """LinkNet; with ``fast`` document F's FastLinkNet.
 
@@ -83,14 +97,7 @@ class LinkNet(Network):
             channels = width
         self.encoders = nn.ModuleList(encoders)
         self.decoders = nn.ModuleList(decoders)
-        self.tail = nn.Sequential(
-            nn.ConvTranspose2d(64, 32, 3, 2, 1, output_padding=1),
-            nn.BatchNorm2d(32),
-            nn.ReLU(inplace=True),
-            *conv_bn(32, 32, 3, bias=True),
-            nn.ReLU(inplace=True),
-            nn.Dropout2d(dropout),
-        )
+        self.tail = Tail(dropout)
         self.head = nn.ConvTranspose2d(32, classes, 2, 2)
 
     def forward(self, image: Tensor) -> Tensor:

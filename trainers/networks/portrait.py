@@ -1,6 +1,8 @@
-"""Document P's portrait network: PP-LCNet 0.5x, a Tiny FFM, and the previous frame's mask as a second input."""
+"""Document P's portrait networks: an encoder, a Tiny FFM, and the previous frame's mask as a second input."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +10,7 @@ from torch.nn import functional as F
 
 from trainers.networks.layers import Network, conv_bn, fit
 from trainers.networks.lcnet import DepthSepConv, LCNetTrunk
+from trainers.networks.mobile import MobileTrunk
 
 FUSED = 32
 PRIOR_WIDTHS = (4, 8, 16)
@@ -37,8 +40,15 @@ class TinyFFM(nn.Module):
         return mixed * self.attention(mixed) + mixed
 
 
-class PortraitLCNet(Network):
-    """The two-input network of document P, 137,277 parameters; without ``prior`` the branch is left out.
+class Portrait(Network):
+    """The two-input network of document P; without ``prior`` the branch is left out.
+
+    Args:
+        classes: number of classes; two make one map of foreground logits.
+        dropout: before the last convolution.
+        prior: with the second input.
+        encoder: makes the encoder. Of the maps it returns, the last two are used, of stride 8 and 16, with the
+            channels of ``channels``. PP-LCNet at half width (137,277 parameters in all) by default.
 
     The head makes a map at an eighth of the input and upsamples it with one 16x16 transposed convolution; the
     sigmoid is outside. An all-zero prior says that there is no previous frame.
@@ -46,12 +56,19 @@ class PortraitLCNet(Network):
 
     size = (224, 224)
 
-    def __init__(self, classes: int = 2, dropout: float = 0.0, *, prior: bool = True) -> None:
+    def __init__(
+        self,
+        classes: int = 2,
+        dropout: float = 0.0,
+        *,
+        prior: bool = True,
+        encoder: Callable[[], LCNetTrunk | MobileTrunk] = LCNetTrunk,
+    ) -> None:
         outputs = 1 if classes == 2 else classes
         super().__init__(classes, outputs)
         self.inputs = ("image", "prior") if prior else ("image",)
-        self.encoder = LCNetTrunk(0.5)
-        shallow, deep = self.encoder.channels
+        self.encoder = encoder()
+        shallow, deep = self.encoder.channels[-2:]
         self.ffm = TinyFFM(deep, shallow)
         fused = 2 * FUSED
         if prior:
@@ -68,7 +85,7 @@ class PortraitLCNet(Network):
         self.upsample = nn.ConvTranspose2d(outputs, outputs, 16, 8, 4, groups=outputs)
 
     def forward(self, image: Tensor, prior: Tensor | None = None) -> Tensor:
-        shallow, deep = self.encoder(self.normalise(image))
+        shallow, deep = self.encoder(self.normalise(image))[-2:]
         fused = self.ffm(deep, shallow)
         if "prior" in self.inputs:
             if prior is None:
