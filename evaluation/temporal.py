@@ -207,7 +207,7 @@ class ClipJudge:
             truth_flicker=own,
             flicker_excess=_mean(self._valid_flicker, self._judged) - own,
             dtssd=100 * _mean(self._change, self._judged),
-            warp_iou=math.nan if self._motion in (None, motion.IDENTITY) else self._warp.figure(),
+            warp_iou=self._warp.figure(),
             boundary_jitter_px=self._boundary.jitter_px(),
             boundary_flip_rate=self._boundary.flip_rate(),
             vc8=self._constancy.figure(8),

@@ -208,7 +208,7 @@ def test_a_gap_breaks_windows_and_steps():
         judge.update(disc(40 + frame // 10), disc(), frame=frame)
     found = judge.figures()
     assert (found.gaps, found.boundary_jitter_px, found.boundary_flip_rate) == (1, 0, 0)
-    assert math.isnan(found.vc8)
+    assert math.isnan(found.vc8) and found.undefined_windows == {"vc8": 0, "vc16": 0}
 
 
 def test_frames_whose_truth_is_empty_have_no_band_and_are_counted():
@@ -238,6 +238,18 @@ def test_ignored_pixels_do_not_count():
     wild[:, :30] = 1
     found = judged([disc(), wild] * 5, [truth] * 10)
     assert (found.boundary_jitter_px, found.boundary_flip_rate, found.vc8) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("motions", [None, still()])
+def test_what_was_ignored_or_hidden_in_the_frame_before_has_no_error_to_compare_with(motions):
+    ring = (grown(disc(), 2) != 0) & (disc() == 0)
+    hidden = np.where(ring, 255, disc()).astype(np.uint8)
+    first = grown(disc(), 2)
+    assert judged([first, first], [hidden, disc()], motions=motions).boundary_flip_rate == 0
+    assert judged([first, disc()], [disc(), disc()], motions=motions).boundary_flip_rate > 0
+    if motions:
+        away = np.where(ring[..., None], np.float32(np.nan), shift(0, 0))
+        assert judged([first, disc()], [disc(), disc()], motions=[None, away]).boundary_flip_rate == 0
 
 
 def test_no_window_counts_where_the_truth_never_rests():
