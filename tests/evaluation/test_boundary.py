@@ -116,10 +116,11 @@ def test_figures_of_any_pair_equal_direct_implementations(data, size, tolerance)
 def test_sparse_and_dense_surfaces_are_measured_alike():
     for seed in range(4):
         one, two = (surface.surface(blob(seed + k, rough=4.0) * np.uint8(255), None) for k in (0, 50))
-        flat = np.flatnonzero(one)
+        places, goals = surface._places(one), surface._places(two)
         expected = ndimage.distance_transform_edt(two == 0)[one > 0]
-        assert surface._by_tree(flat, two) == pytest.approx(expected, abs=1e-9)
-        assert surface._by_field(flat, two) == pytest.approx(expected, abs=1e-9)
+        assert surface._by_tree(places, goals) == pytest.approx(expected, abs=1e-9)
+        assert surface._by_field(places, two) == pytest.approx(expected, abs=1e-9)
+        assert surface.nearest(one, two) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_disk_too_large_to_draw_finds_the_same_contours():
