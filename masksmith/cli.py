@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("datagen.cli:generate", "Make scenes of feet on floors, with masks and a manifest."),
     "scene": ("datagen.cli:scene", "Make one scene again from its recipe."),
     "show": ("masksmith.commands.show:show", "Draw a contact sheet of a dataset."),
+    "fetch": ("loaders.fetch_cli:fetch", "Fetch a public dataset, verified and resumable."),
     "prepare": ("loaders.prepare_cli:prepare", "Bring images and masks into one manifest."),
     "manifest": ("manifests.cli:manifest", "Show, verify, compare, merge and filter manifests."),
     "split": ("manifests.cli:split", "Divide a dataset so that no subject or floor is in two splits."),
