@@ -131,7 +131,7 @@ def find(name: str) -> Path:
     """The file of an encoder's published weights: one put there by hand, or fetched from Hugging Face and kept.
 
     Looks for ``NAME.safetensors`` in the folder that MASKSMITH_WEIGHTS names (``~/.cache/masksmith/weights``
-    where it names none), then in Hugging Face's own cache, then fetches.
+    where it names none), then fetches what Hugging Face's own cache has not got. HF_ENDPOINT names a mirror.
 
     Raises:
         EnvironmentFault: it is nowhere, and cannot be fetched; says which file to put where.
@@ -151,7 +151,7 @@ def find(name: str) -> Path:
     except ImportError as fault:
         raise _nowhere(repository, by_hand, f"huggingface_hub is not installed ({fault})") from fault
     try:
-        return Path(hf_hub_download(repository, "model.safetensors"))
+        return Path(hf_hub_download(repository, "model.safetensors", endpoint=os.environ.get("HF_ENDPOINT")))
     except LocalEntryNotFoundError as fault:
         raise _nowhere(repository, by_hand, "no connection, and no copy here") from fault
     except (HfHubHTTPError, OSError, ValueError) as fault:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import torch
@@ -112,6 +115,61 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 def test_a_file_put_there_by_hand_is_found_by_its_name(no_network: Path) -> None:
     file = published(no_network / "resnet18.safetensors", ResNetTrunk("resnet18"))
     assert find("resnet18") == file
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server on loopback that answers as Hugging Face does, from the folder returned."""
+    import huggingface_hub.constants
+
+    folder = tmp_path / "hub"
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer()
+
+        def do_GET(self) -> None:
+            self.wfile.write(self.answer())
+
+        def answer(self) -> bytes:
+            file = folder / self.path.lstrip("/")
+            data = file.read_bytes() if file.is_file() else b""
+            self.send_response(200 if file.is_file() else 404)
+            if not file.is_file():
+                self.send_header("X-Error-Code", "RepoNotFound")
+            self.send_header("ETag", '"1"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            return data
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("MASKSMITH_WEIGHTS", str(tmp_path / "weights"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+def test_weights_are_fetched_under_timms_name_and_tag(hub: Path) -> None:
+    file = published(hub / "timm/lcnet_050.ra2_in1k/resolve/main/model.safetensors", LCNetTrunk(0.5))
+    network = build("portrait_lcnet")
+    start = load_encoder(network, None)
+    assert start.sha256 == files.sha256(file)
+    assert torch.equal(network.encoder.conv_stem.weight, _read(file)["conv_stem.weight"])
+
+
+def test_weights_that_the_server_has_not_got_end_with_the_same_advice(hub: Path) -> None:
+    with pytest.raises(
+        EnvironmentFault, match=r"cannot fetch timm/resnet18\.a1_in1k.*put it at .*resnet18\.safetensors"
+    ):
+        find("resnet18")
 
 
 def test_without_a_network_it_says_which_file_to_put_where(no_network: Path) -> None:
