@@ -1,9 +1,11 @@
 """Judging masks: counts first, then figures, intervals and a report."""
 
+from evaluation.boundary import boundary_f, boundary_iou
 from evaluation.counts import Counts, CountsBuilder, count_image
 from evaluation.evaluator import Evaluator
 from evaluation.intervals import Intervals, bootstrap
 from evaluation.region import Region, reduce
+from evaluation.surface import hausdorff95, surface_dice
 from evaluation.temporal import ClipJudge
 
 __all__ = [
@@ -14,6 +16,10 @@ __all__ = [
     "Intervals",
     "Region",
     "bootstrap",
+    "boundary_f",
+    "boundary_iou",
     "count_image",
+    "hausdorff95",
     "reduce",
+    "surface_dice",
 ]

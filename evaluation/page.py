@@ -282,12 +282,18 @@ def _clips(made: Mapping[str, Any]) -> str:
 def _classes(made: Mapping[str, Any]) -> str:
     if len(made["classes"]) < 2:
         return ""
-    columns = ("iou_image", "iou_dataset", "dice_image", "dice_dataset", *_edges(made["classes"]))
+    columns = ("iou_image", "iou_dataset", "dice_image", "dice_dataset")
+    edges = _edges(made["classes"])
     heads = ("Class", "Images with it", "IoU per image", "IoU dataset", "Dice per image", "Dice dataset")
     table = _table(
-        (*heads, *(_NAMES[name] for name in _edges(made["classes"]))),
+        (*heads, *(_NAMES[name] for name in edges)),
         (
-            (f"{row['name']} ({row['id']})", f"{row['images']:,}", *(number(row[name]) for name in columns))
+            (
+                f"{row['name']} ({row['id']})",
+                f"{row['images']:,}",
+                *(number(row[name]) for name in columns),
+                *(number(row[name] if row["id"] else None) for name in edges),
+            )
             for row in made["classes"]
         ),
     )

@@ -221,6 +221,30 @@ def test_nothing_ends_at_ignored_pixels():
     assert iou < 1 and f < 1 and far > 0 and dice < 1
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_masks_with_ignored_pixels_equal_the_definition_over_the_whole_image(seed):
+    size = (150, 200)  # bands of 5 pixels, and none of the three reaches every edge
+    pred, truth, hidden = (blob(seed + k, size, 7, 0.9).astype(bool) for k in (0, 20, 40))
+    edges = []
+    for mask in (pred & ~hidden, truth & ~hidden):
+        solid = np.pad(mask | hidden, 1)
+        inner = ndimage.binary_erosion(solid, np.ones((3, 3)), iterations=5)[1:-1, 1:-1]
+        contour = np.zeros(size, bool)
+        for y in range(size[0]):
+            for x in range(size[1]):
+                block = mask[y : y + 2, x : x + 2][~hidden[y : y + 2, x : x + 2]]
+                contour[y, x] = not hidden[y, x] and bool((block != mask[y, x]).any())
+        edges.append((mask & ~inner, contour, mask & ~ndimage.binary_erosion(solid)[1:-1, 1:-1]))
+    (band, contour, skin), (band_2, contour_2, skin_2) = edges
+    assert boundary_iou(pred, truth, ignored=hidden) == pytest.approx((band & band_2).sum() / (band | band_2).sum())
+    near, near_2 = (ndimage.distance_transform_edt(~c) <= 2 for c in (contour, contour_2))
+    right, found = (contour & near_2).sum() / contour.sum(), (contour_2 & near).sum() / contour_2.sum()
+    assert boundary_f(pred, truth, ignored=hidden) == pytest.approx(2 * right * found / (right + found))
+    there, back = surface_distances(pred, truth, ignored=hidden)
+    assert there == pytest.approx(ndimage.distance_transform_edt(~skin_2)[skin])
+    assert back == pytest.approx(ndimage.distance_transform_edt(~skin)[skin_2])
+
+
 def test_ignored_pixels_far_away_change_nothing():
     pred, truth = square(20, 40), square(21, 42)
     goal = truth.copy()
