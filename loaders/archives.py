@@ -94,7 +94,7 @@ def extract(archive: Path, target: Path, limits: Limits | None = None, stopped: 
     limits = limits or Limits()
     if target.exists():
         raise EnvironmentFault(f"{target}: is there already; move it away to unpack {archive.name} anew")
-    part = target.with_name(f".{target.name}.unpacking")
+    part = beside(target)
     with files.disk_faults(target):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -107,6 +107,11 @@ def extract(archive: Path, target: Path, limits: Limits | None = None, stopped: 
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return done
+
+
+def beside(target: Path) -> Path:
+    """Where an archive lies until all of it is unpacked; what a killed run left there is worth nothing."""
+    return target.with_name(f".{target.name}.unpacking")
 
 
 def _inner(part: Path) -> Path:

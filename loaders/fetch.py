@@ -159,6 +159,9 @@ def _for_file(file: File, out: Path, ledger: Ledger) -> Step:
 def _check(path: Path, wanted: Wanted, known: dict[str, Any]) -> None:
     """Refuse a file on disk that is not the one that was fetched, or is published."""
     state = path.stat()
+    if wanted.size is not None and state.st_size != wanted.size:
+        fix = "it was changed or cut: delete it to fetch it again"
+        raise BadInput(path, f"{wanted.size} bytes", str(state.st_size), fix)
     if wanted.sha256 is None and wanted.md5 is None:
         if known.get("begun"):  # whole, or it had no name yet; a run was stopped before it could note that
             return
@@ -175,16 +178,16 @@ def _from_origin(request: Request, origin: Path, ledger: Ledger) -> list[Step]:
     if not origin.is_file():
         found = "a folder" if origin.is_dir() else "nothing"
         raise BadInput(origin, "an archive (zip, tar) or a list of URLs", found, "check --from")
+    file = next((each for each in request.entry.files if each.name == origin.name), None)
+    known = ledger.files.get(origin.name, {})
+    sha256 = (file.sha256 if file else None) or known.get("sha256")
+    wanted = Wanted(origin, (), file.size if file else None, sha256, file.md5 if file else None)
+    if wanted.sha256 or wanted.md5 or wanted.size:
+        _check(origin, wanted, {"begun": True})
     if archives.is_archive(origin):
-        file = next((each for each in request.entry.files if each.name == origin.name), None)
-        known = ledger.files.get(origin.name, {})
         folder = (file or File(origin.name, ())).folder
         if not _PLAIN.fullmatch(folder.split("/")[0]):
             raise BadInput(origin, "a plain file name", origin.name, "use letters, digits, dots and dashes")
-        sha256 = (file.sha256 if file else None) or known.get("sha256")
-        wanted = Wanted(origin, (), file.size if file else None, sha256, file.md5 if file else None)
-        if wanted.sha256 or wanted.md5:
-            _check(origin, wanted, {})
         have = known.get("unpacked") == folder and (request.out / folder).is_dir()
         return [Step(str(origin), "have" if have else "unpack", 0, origin.stat().st_size, wanted, folder)]
     if request.entry.url_list is None:
@@ -311,6 +314,7 @@ def _settle(request: Request, step: Step, fetched: Fetched | None, ledger: Ledge
     if target.exists() and known.get("unpacking") == step.folder:
         # it was renamed in one go: a run was stopped between that and the ledger
         count = sum(path.is_file() for path in target.rglob("*"))
+        shutil.rmtree(archives.beside(target), ignore_errors=True)
     else:
         if target.exists():
             raise EnvironmentFault(f"{target}: is there already and not from here; move it away to unpack {name}")

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from loaders.download import Failed, Wanted, download
 from loaders.line import Line, Patience
@@ -93,6 +95,25 @@ def test_a_later_run_goes_on_where_the_last_was_cut(server: FileServer, tmp_path
     assert served.requests[-1]["range"] == "bytes=110000-"
     assert sum(came) == len(DATA) - 110_000
     assert place.path.read_bytes() == DATA
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    cuts=st.lists(st.integers(0, len(DATA)), max_size=4),
+    etag=st.sampled_from([None, '"one"', 'W/"weak"']),
+    ranges=st.booleans(),
+)
+def test_wherever_it_is_cut_the_same_bytes_come(
+    cuts: list[int],
+    etag: str | None,
+    ranges: bool,
+    server: FileServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    server.serve("a", DATA, etag=etag, ranges=ranges, cuts=list(cuts))
+    place = wanted(tmp_path_factory.mktemp("cut"), server.url("a"))
+    assert download(place, Line(Patience(tries=6, backoff_s=0.0))).sha256 == hashlib.sha256(DATA).hexdigest()
+    assert [path.name for path in place.path.parent.iterdir()] == ["file.bin"]
 
 
 def test_a_part_that_is_already_whole_is_only_checked(server: FileServer, tmp_path: Path) -> None:

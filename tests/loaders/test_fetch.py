@@ -203,11 +203,13 @@ def test_a_run_killed_around_unpacking_goes_on(noted: bool, server: FileServer, 
     data = ledger(request)
     known = data["files"]["a.zip"]
     known["unpacking"] = known.pop("unpacked")
+    (request.out / ".a.unpacking").mkdir()
     if not noted:
         shutil.rmtree(request.out / "a")
     (request.out / ".fetch.json").write_text(json.dumps(data))
     done = run(request)["a.zip"]
     assert (done.result, done.files) == ("unpacked", 2)
+    assert not (request.out / ".a.unpacking").exists()
     assert (request.out / "a/b.png").read_bytes() == b"two"
     assert len(served.requests) == 1
 
@@ -264,6 +266,15 @@ def test_an_archive_from_elsewhere_is_checked_and_unpacked(server: FileServer, t
     assert run(request)["a.zip"].result == "unpacked"
     assert (request.out / "a/a.png").exists()
     assert run(request)["a.zip"].result == "had"
+
+
+def test_a_cut_archive_from_elsewhere_is_told_by_its_size(server: FileServer, tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(ZIP[:-1])
+    request = ask(server, tmp_path, f"a.zip;extract = true;size = {len(ZIP)}", origin=tmp_path / "a.zip")
+    with pytest.raises(BadInput, match=f"expected {len(ZIP)} bytes"):
+        run(request)
+    (tmp_path / "a.zip").write_bytes(ZIP)
+    assert run(request)["a.zip"].files == 2
 
 
 def test_a_second_archive_of_the_same_name_must_be_the_same(server: FileServer, tmp_path: Path) -> None:
