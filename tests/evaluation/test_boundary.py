@@ -223,8 +223,12 @@ def test_nothing_ends_at_ignored_pixels():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_masks_with_ignored_pixels_equal_the_definition_over_the_whole_image(seed):
-    size = (150, 200)  # bands of 5 pixels, and none of the three reaches every edge
-    pred, truth, hidden = (blob(seed + k, size, 7, 0.9).astype(bool) for k in (0, 20, 40))
+    size = (150, 200)  # bands of 5 pixels
+    pred, truth, hidden = (blob(seed + k, size, 7, 0.3).astype(bool) for k in (0, 20, 40))
+    hidden[50:100, 130:] = True  # the masks end in the middle, and part of where they end is ignored
+    for mask in (pred, truth):
+        mask[60:90, 100:130] = True
+        mask[:, 130:] = mask[:40] = mask[110:] = mask[:, :60] = False
     edges = []
     for mask in (pred & ~hidden, truth & ~hidden):
         solid = np.pad(mask | hidden, 1)
