@@ -117,6 +117,17 @@ def test_every_parameter_learns(name: str) -> None:
     assert not silent
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_fresh_network_is_not_sure_of_anything(name: str) -> None:
+    network = build(name).train()
+    generator = torch.Generator().manual_seed(1)
+    given = [torch.rand(2, 3 if which == "image" else 1, 64, 64, generator=generator) for which in network.inputs]
+    with torch.inference_mode():
+        logits = network(*given)
+    margin = logits if network.outputs == 1 else logits[:, 1] - logits[:, 0]
+    assert float(margin.std()) < 5
+
+
 def test_weights_depend_on_the_seed_and_leave_torchs_generator_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

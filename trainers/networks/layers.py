@@ -91,13 +91,22 @@ def rounded(channels: float) -> int:
     return near + 8 if near < 0.9 * channels else near
 
 
+class Bare(nn.Conv2d):
+    """A convolution with neither normalisation nor activation after it: what it puts out starts as large as its input.
+
+    He's rule over the way back would let a score of many channels start at tens, and training with it.
+    """
+
+
 def start(network: nn.Module) -> None:
     """He initialisation over what each output sees going back; transposed upsamplers start bilinear.
 
     Draws from torch's current generator; the caller seeds it.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d):
+        if isinstance(module, Bare):
+            nn.init.normal_(module.weight, 0.0, module.weight[0].numel() ** -0.5)
+        elif isinstance(module, nn.Conv2d):
             fan = module.weight[0, 0].numel() * module.out_channels // module.groups
             nn.init.normal_(module.weight, 0.0, (2.0 / fan) ** 0.5)
         elif isinstance(module, nn.ConvTranspose2d):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.networks.layers import Network
+from trainers.networks.layers import Bare, Network
 from trainers.networks.mobile import MobileTrunk
 
 PYRAMID = 16
@@ -26,9 +26,9 @@ class PeopleFPN(Network):
     def __init__(self, classes: int = 2, dropout: float = 0.0) -> None:
         super().__init__(classes, classes)
         self.encoder = MobileTrunk("mobilenetv2_100", head=True)
-        self.laterals = nn.ModuleList(nn.Conv2d(channels, PYRAMID, 1) for channels in self.encoder.channels[1:])
+        self.laterals = nn.ModuleList(Bare(channels, PYRAMID, 1) for channels in self.encoder.channels[1:])
         self.dropout = nn.Dropout2d(dropout)
-        self.score = nn.Conv2d(4 * PYRAMID, classes, 3, padding=1)
+        self.score = Bare(4 * PYRAMID, classes, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
         maps = self.encoder(self.normalise(image))[1:]
@@ -60,7 +60,7 @@ class PeopleDeepLab(Network):
             )
             for rate in RATES
         )
-        self.scores = nn.ModuleList(nn.Conv2d(ATROUS, classes, 1) for _ in RATES)
+        self.scores = nn.ModuleList(Bare(ATROUS, classes, 1) for _ in RATES)
 
     def forward(self, image: Tensor) -> Tensor:
         deep = self.encoder(self.normalise(image))[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from trainers.networks.layers import Network, conv_bn, fit
+from trainers.networks.layers import Bare, Network, conv_bn, fit
 from trainers.networks.mobile import MobileTrunk
 
 WIDTHS = (96, 32, 24, 16, 8)
@@ -53,7 +53,7 @@ class PortraitNet(Network):
         self.transitions = nn.ModuleList(transitions)
         self.ups = nn.ModuleList(ups)
         self.dropout = nn.Dropout2d(dropout)
-        self.score = nn.Conv2d(channels, classes, 3, padding=1, bias=False)
+        self.score = Bare(channels, classes, 3, padding=1, bias=False)
 
     def forward(self, image: Tensor) -> Tensor:
         _, *skips, values = self.encoder(self.normalise(image))

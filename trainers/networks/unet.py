@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainers.networks.layers import Network, conv_bn
+from trainers.networks.layers import Bare, Network, conv_bn
 from trainers.networks.mobile import MobileTrunk
 from trainers.networks.resnet import RESNETS, ResNetTrunk
 
@@ -61,7 +61,7 @@ class UNet(Network):
             channels = width
         self.decoder = nn.ModuleList(steps)
         self.dropout = nn.Dropout2d(dropout)
-        self.score = nn.Conv2d(channels, classes, 3, padding=1)
+        self.score = Bare(channels, classes, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
         *skips, values = self.encoder(self.normalise(image))
