@@ -130,7 +130,7 @@ class Estimator:
 
 
 def _dis() -> Callable[[Grey, Grey], Floats]:
-    """Dense inverse search (Kroeger et al., ECCV 2016)."""
+    """Dense inverse search (Kroeger et al., ECCV 2016); OpenCV's quicker presets lose fast limbs."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     return lambda first, second: np.asarray(search.calc(first, second, None), np.float32)
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.motion import Motion
+from evaluation.outline import reach
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -25,26 +26,26 @@ _SLACK = 16  # pixels around a band in which the distances are worked out too, f
 
 
 def band_px(height: int, width: int) -> int:
-    """The half width of the band around a boundary: max(1, round(0.02 x diagonal)), as in Boundary IoU (Cheng 2021)."""
-    return max(1, round(0.02 * math.hypot(height, width)))
+    """The half width of the band around a boundary: that of Boundary IoU, :func:`evaluation.outline.reach`."""
+    return reach(math.hypot(height, width))
 
 
-def signed_distance(mask: npt.NDArray[Any], reach: float | None = None) -> Floats:
+def signed_distance(mask: npt.NDArray[Any], beyond: float | None = None) -> Floats:
     """Euclidean distance to the mask's boundary in pixels, positive inside: (H, W) float32.
 
     The boundary runs between pixels, so the first pixels on either side have +0.5 and -0.5, and a mask grown by one
     pixel has a distance larger by 1. The picture's edge is no boundary. A mask that is empty or full has none: it has
-    ``-reach`` or ``reach`` everywhere.
+    ``-beyond`` or ``beyond`` everywhere.
 
     Args:
         mask: (H, W), foreground where not 0.
-        reach: by default the diagonal, which no distance exceeds.
+        beyond: by default the diagonal, which no distance exceeds.
     """
     front = np.ascontiguousarray(mask != 0).view(np.uint8)
     filled = cv2.countNonZero(front)
     if filled in (0, front.size):
-        reach = math.hypot(*front.shape) if reach is None else reach
-        return np.full(front.shape, reach if filled else -reach, np.float32)
+        beyond = math.hypot(*front.shape) if beyond is None else beyond
+        return np.full(front.shape, beyond if filled else -beyond, np.float32)
     found = cv2.distanceTransform(cv2.bitwise_xor(front, 1), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     found = np.subtract(np.float32(0.5), found, out=found)
     top, bottom, left, right = _around(front, 1)  # the nearest pixel outside is not farther away than this
@@ -242,9 +243,9 @@ class _Errors:
         # both masks must lie inside with one pixel around them: then no distance changes by leaving the rest out
         box = _joined(needed, _around(cv2.bitwise_or(self._mask, self._goal), 1))
         self._box, area = box, _slices(box)
-        reach = math.hypot(*self._goal.shape)
-        self._truth = signed_distance(self._goal[area], reach)
-        self._error = signed_distance(self._mask[area], reach) - self._truth
+        diagonal = math.hypot(*self._goal.shape)
+        self._truth = signed_distance(self._goal[area], diagonal)
+        self._error = signed_distance(self._mask[area], diagonal) - self._truth
 
     def _inner(self, zone: Box) -> tuple[slice, slice]:
         top, _, left, _ = self._box or (0, 0, 0, 0)

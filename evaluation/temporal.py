@@ -188,7 +188,7 @@ class ClipJudge:
         if valid.all():
             self._valid_flicker += _change(before.mask, now.mask)[0]
             self._own += _change(before.goal, now.goal)[0]
-            self._change += math.sqrt(float(np.square(moved, dtype=np.float64).mean()))
+            self._change += math.sqrt(cv2.norm(moved, cv2.NORM_L2SQR) / moved.size)  # summed as double
         else:
             self._valid_flicker += _change(before.mask & valid, now.mask & valid)[0]
             self._own += _change(before.goal & valid, now.goal & valid)[0]
