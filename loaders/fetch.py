@@ -97,7 +97,8 @@ def plan(request: Request) -> list[Step]:
         return _from_origin(request, request.origin, ledger)
     chosen = [request.entry.file(name) for name in request.only] or [f for f in request.entry.files if not f.optional]
     if not chosen:
-        raise UsageProblem(f"{request.entry.name} cannot simply be fetched. {request.entry.access}")
+        pages = ", ".join(page.url for page in request.entry.pages)
+        raise UsageProblem(f"{request.entry.name} cannot simply be fetched. {request.entry.access} See {pages}")
     return [_for_file(file, request.out, ledger) for file in chosen]
 
 

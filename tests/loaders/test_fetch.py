@@ -312,6 +312,13 @@ def test_a_list_of_urls_gives_what_is_left_of_it(server: FileServer, tmp_path: P
     assert len(server.files["/1"].requests) == 1
 
 
+def test_the_list_of_eg1800_reads_with_its_dead_lines(real_data: Path, tmp_path: Path) -> None:
+    listing = real_data / "eg1800" / "alldata_urls.txt"
+    steps = plan(Request(registry.find_entry("eg1800"), tmp_path / "eg1800", listing))
+    assert sum(step.action == "dead" for step in steps) == 117
+    assert len({step.path for step in steps}) == 1885
+
+
 @pytest.mark.parametrize(
     ("lines", "sign"),
     [
@@ -424,7 +431,8 @@ def test_what_must_be_asked_for_says_whom(capsys: pytest.CaptureFixture[str], tm
     with pytest.raises(SystemExit) as end:
         cli.main(["fetch", "pp-humanseg14k", "--to", str(tmp_path), "--accept-licence"])
     assert end.value.code == 2
-    assert "chulutao@baidu.com" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "chulutao@baidu.com" in err and "https://arxiv.org/abs/2112.07146" in err
     assert not list(tmp_path.iterdir())
 
 
