@@ -265,6 +265,8 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
         return Sample(record.id, float(iou[position]), photo, mask, goal, record.subject or "")
 
     time = temporal.summarise(clips, seed=given["seed"]) if any(clip.steps for clip in clips) else None
+    if time and not given["flow"]:
+        console.note("motion of clips: none; warp_iou is left out (--flow estimates it)")
     gaps = sum(clip.gaps for clip in clips)
     if gaps:
         notes.append(f"{gaps:,} steps between frames that are not neighbours were left out of the time figures.")
@@ -333,7 +335,7 @@ def _print(made: dict[str, Any], out: Path | None) -> None:
     rows: list[list[Any]] = []
     names = [made["headline"]["name"], *(name for name in SHOWN if name != made["headline"]["name"])]
     for name in names:
-        if name in made:
+        if name in made and (name, made[name]) != ("warp_iou", None):
             rows.append([name, made[name], bounds.get(name)])
     rows += [[f"map_at_{x}", share, bounds.get(f"map_at_{x}")] for x, share in made["map_at_x"].items()]
     shown = [
@@ -348,6 +350,8 @@ def _print(made: dict[str, Any], out: Path | None) -> None:
             f"{undefined['image_class_pairs']:,} (image, class) pairs are absent from both sides; "
             f"policy: {undefined['policy']}"
         )
+    if lost := undefined.get("hausdorff95_images"):
+        console.note(f"hausdorff95: {lost:,} images left out, foreground on one side only")
     if out:
         console.say(str(out / "report.html"))
 

@@ -92,6 +92,12 @@ def test_another_policy_is_told_to_counts(tmp_path, capsys):
     assert one["hausdorff95"] == pytest.approx(alone[2] / 2) and two["hausdorff95"] == pytest.approx(alone[2])
 
 
+def test_images_without_a_distance_are_told(sides, capsys):
+    save(sides[0] / "f2.png", disc(16) * 0)
+    assert run("evaluate", *sides, "--boundary") == 0
+    assert "hausdorff95: 1 images left out" in capsys.readouterr().err
+
+
 def test_counts_without_boundaries_cannot_tell_them(sides, tmp_path, capsys):
     assert run("evaluate", *sides, "--out", tmp_path / "o") == 0
     assert run("evaluate", "--from-counts", tmp_path / "o" / "counts.parquet") == 0
