@@ -174,8 +174,10 @@ def clips(tmp_path, monkeypatch):
 def test_a_model_is_judged_along_the_flow_of_its_images_where_that_is_asked_for(clips, tmp_path, capsys):
     words = ("evaluate", "--model", clips[0], "--data", clips[1], "--json")
     assert run(*words) == 0
-    told = json.loads(capsys.readouterr().out)
+    shown = capsys.readouterr()
+    told = json.loads(shown.out)
     assert (told["motion"], told["warp_iou"], told["boundary_jitter_px"]) == ("identity", None, 0)
+    assert "warp_iou is left out" in shown.err
     assert run(*words, "--flow", "dis", "--out", tmp_path / "out", "--fail-under", "warp_iou=0.9") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["motion"], [clip["clip"] for clip in told["clips"]]) == ("dis", ["a", "b"])
