@@ -230,8 +230,7 @@ def _model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
     from masksmith import files, images
 
     run, out = given["run"], given["out"]
-    if given["flow"]:
-        motion.Estimator(given["flow"])  # an unknown one is refused before the work
+    motion.Estimator(given["flow"] or "dis")  # an unknown one is refused before the work
     manifest = Manifest.open(given["data"])
     records, split, bare = dataset.pick(manifest, given["split"])
     if not run.exists():
