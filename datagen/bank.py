@@ -16,7 +16,7 @@ from datagen.cameras import Camera
 from datagen.cutouts import Cutout
 from datagen.foot import Foot
 from datagen.lights import Caster
-from datagen.surface import Surface
+from datagen.surface import Surface, Trousers
 from masksmith import files, seeds
 from masksmith.engine import Engine, Shard
 from masksmith.errors import BadInput
@@ -28,6 +28,7 @@ _RENDERS = 3  # renderings until the foot is seen well enough
 _SMALLEST_FOOT = 0.012  # share of the canvas
 _PAIR_SHARE = 0.4
 _OWN_SHARE = 0.5
+_TROUSERS_SHARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def _posed(foot: Foot, rng: np.random.Generator, own: bool, scanner: bool) -> tu
     pair = rng.random() < _PAIR_SHARE
     mirror = rng.random() < 0.5
     apart, turn, ahead = rng.uniform(0.07, 0.15), rng.normal(0.12, 0.12, 2), rng.normal(0, 0.035)
-    shape = surface.from_foot(foot, rng, (0.0, 0.0) if scanner else lean)
+    trousers = _trousers(rng)
+    shape = surface.from_foot(foot, rng, (0.0, 0.0) if scanner else lean, None if scanner else trousers)
     other = "right" if foot.side == "left" else "left"
     if scanner:
         return shape, [foot.side]
@@ -160,6 +162,20 @@ def _posed(foot: Foot, rng: np.random.Generator, own: bool, scanner: bool) -> tu
     first = surface.placed(shape, out * turn[0], out * apart, 0.0)
     second = surface.placed(surface.mirrored(shape), -out * turn[1], -out * apart, float(ahead))
     return surface.joined(first, second), [foot.side, other]
+
+
+def _trousers(rng: np.random.Generator) -> Trousers | None:
+    """On some legs: jeans, dark cloth, anything; the hem from the ankle to half way up the shin."""
+    wears = rng.random() < _TROUSERS_SHARE
+    jeans = (0.16 + 0.1 * rng.random(), 0.24 + 0.1 * rng.random(), 0.38 + 0.14 * rng.random())
+    dark = tuple(float(v) for v in rng.uniform(0.09, 0.28) + rng.normal(0, 0.02, 3).clip(-0.04, 0.04))
+    any_colour = tuple(float(v) for v in rng.uniform(0.12, 0.78, 3))
+    colour = (jeans, dark, any_colour)[int(rng.choice(3, p=[0.4, 0.3, 0.3]))]
+    hem, width = rng.uniform(0.08, 0.3), rng.uniform(0.004, 0.028)
+    turn_up = rng.uniform(0.02, 0.05) if rng.random() < 0.25 else 0.0
+    if not wears:
+        return None
+    return Trousers(float(hem), float(width), (colour[0], colour[1], colour[2]), float(turn_up))
 
 
 def _presentable(body: Surface, camera: Camera) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cv2
@@ -22,6 +22,7 @@ from masksmith import seeds
 Floats = npt.NDArray[np.float32]
 
 FOOT_CLASS = 1
+_GRAIN = 512
 CLASSES = {"background": 0, "foot": FOOT_CLASS}
 
 
@@ -42,10 +43,12 @@ class Scene:
 
 @dataclass(frozen=True)
 class Ground:
-    """A floor photo with its smaller versions (each half as large), for sampling without aliasing."""
+    """A floor photo with its smaller versions (each half as large), for sampling without aliasing, and its mean
+    linear colour (3,)."""
 
     floor: Floor
     levels: tuple[npt.NDArray[np.uint8], ...]
+    mean: npt.NDArray[np.float64]
 
 
 def ground(floor: Floor, largest: int = 1536) -> Ground:
@@ -58,49 +61,83 @@ def ground(floor: Floor, largest: int = 1536) -> Ground:
     while min(levels[-1].shape[:2]) >= 64:
         height, width = levels[-1].shape[:2]
         levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-    return Ground(floor, tuple(levels))
+    return Ground(floor, tuple(levels), _to_linear()[levels[-1]].reshape(-1, 3).mean(axis=0, dtype=np.float64))
 
 
-def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground) -> Scene:
-    """Draw the scene of ``recipe``."""
+def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Ground | None = None) -> Scene:
+    """Draw the scene of ``recipe``; ``rug`` is the floor of its rug, where it has one."""
     size = int(recipe["size"])
     view = _view(recipe["window"], size)
     to_floor_px = view @ cutout.camera.floor_homography()
-    albedo = cv2.warpPerspective(cutout.albedo, view, (size, size), flags=cv2.INTER_LINEAR)
-    shade = cv2.warpPerspective(cutout.shade, view, (size, size), flags=cv2.INTER_LINEAR)
-    flat = cv2.warpPerspective(
-        cutout.floor, view, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    cover = cv2.warpPerspective(cutout.alpha, view, (size, size), flags=cv2.INTER_LINEAR)
-    floor = _laid(below, recipe["floor"], to_floor_px, size)
-    if recipe["sheet"]:
-        _lay_sheet(floor, recipe["sheet"], to_floor_px)
 
-    light = recipe["light"]
+    def seen(layer: npt.NDArray[np.uint8], border: int = cv2.BORDER_CONSTANT) -> npt.NDArray[Any]:
+        return np.asarray(cv2.warpAffine(layer, view[:2], (size, size), flags=cv2.INTER_LINEAR, borderMode=border))
+
+    sky, lamp = _colours_of_light(recipe["light"])
+    # an open floor gets light 1 in all; what faces the lamp gets more than the floor does
     lamp_up = float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"])))
+    image = _floor_colour(recipe, below, rug, to_floor_px, size)
+    alpha = np.zeros((size, size), np.float32)
+    mask = np.zeros((size, size), np.uint8)
+    if recipe["empty"]:
+        image *= (sky + lamp).astype(np.float32)
+    else:
+        dim = seen(cutout.floor, cv2.BORDER_REPLICATE)
+        image = _lit(image, dim, np.stack([sky, lamp], axis=1) / 255)
+        colour, shade = seen(cutout.colour), seen(cutout.shade)
+        lamp_front = lamp / max(lamp_up, 0.35)
+        none = np.zeros(3)
+        foot = cv2.LUT(np.ascontiguousarray(colour[..., :3]), _to_linear())
+        foot = _lit(foot, shade, np.stack([sky / 128, lamp_front / 128, none, none], axis=1))
+        foot += cv2.transform(shade, np.stack([none, none, lamp_front * 0.22 / 255, none], axis=1).astype(np.float32))
+        cover = colour[..., 3].astype(np.float32)
+        cover *= np.float32(1 / 255)
+        image = cv2.blendLinear(foot, image, cover, 1 - cover)
+        alpha = shade[..., 3].astype(np.float32) * np.float32(1 / 255)
+        mask = (shade[..., 3] >= 128).astype(np.uint8) * np.uint8(FOOT_CLASS)
+    return Scene(_develop(image, recipe, size), mask, alpha)
+
+
+def _colours_of_light(light: Mapping[str, float]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(3,) the sky's and the lamp's light, as the camera's white balance leaves them."""
     balance = kelvin_to_rgb(light["balance_kelvin"])
     share = light["lamp_share"]
     sky = (1 - share) * light["exposure"] * kelvin_to_rgb(light["sky_kelvin"]) / balance
-    lamp = share * light["exposure"] * kelvin_to_rgb(light["lamp_kelvin"]) / balance
-    sky, lamp = sky.astype(np.float32), lamp.astype(np.float32)
-    # an open floor gets light 1 in all; what faces the lamp gets more than the floor does
-    lamp_front = lamp / np.float32(max(lamp_up, 0.35))
+    return sky, share * light["exposure"] * kelvin_to_rgb(light["lamp_kelvin"]) / balance
 
-    under = _to_linear()[floor]
-    dim = flat.astype(np.float32)
-    dim *= np.float32(1 / 255)
-    under *= dim[..., 0:1] * sky + dim[..., 1:2] * lamp
-    foot = _to_linear()[albedo]
-    lit = shade.astype(np.float32)
-    foot *= lit[..., 0:1] * (sky / 128) + lit[..., 1:2] * (lamp_front / 128)
-    foot += lit[..., 2:3] * (lamp_front * np.float32(0.22 / 255))
-    alpha = cover.astype(np.float32)
-    alpha *= np.float32(1 / 255)
-    foot -= under
-    foot *= alpha[..., None]
-    foot += under
-    image = _develop(foot, recipe, size)
-    return Scene(image, (cover >= 128).astype(np.uint8) * np.uint8(FOOT_CLASS), alpha)
+
+def _lit(linear: Floats, layers: npt.NDArray[np.uint8], mix: npt.NDArray[np.float64]) -> Floats:
+    """(H, W, 3): linear colour times the light that ``mix`` (3, layers) makes of the light layers."""
+    light = cv2.transform(layers.astype(np.float32), mix.astype(np.float32))
+    return np.asarray(cv2.multiply(linear, light, dst=light), dtype=np.float32)
+
+
+def _floor_colour(
+    recipe: Mapping[str, Any], below: Ground, rug: Ground | None, to_px: npt.NDArray[np.float64], size: int
+) -> Floats:
+    """(S, S, 3) linear colour of the floor without light, with rug and sheet on it."""
+    floor = _laid(below, recipe["floor"], to_px, size)
+    about = recipe["rug"]
+    if about and rug is not None:
+        over = _laid(rug, about["floor"], to_px, size)
+        if about["folds"]:
+            over = _folded(over, about["folds"], recipe["noise_seed"])
+        inside = _rectangle(about, to_px, size)
+        if inside is not None:
+            edge = cv2.GaussianBlur(inside, (0, 0), 1.5 * size / 256)
+            shadow = 1 - 0.25 * edge[..., None].astype(np.float32) / 255
+            weight = inside.astype(np.float32) * np.float32(1 / 255)
+            floor = cv2.blendLinear(over, floor * shadow, weight, 1 - weight)
+    sheet = recipe["sheet"]
+    if sheet:
+        inside = _rectangle(sheet, to_px, size)
+        if inside is not None:
+            edge = cv2.GaussianBlur(inside, (0, 0), 1.0 * size / 256)
+            weight = inside.astype(np.float32) * np.float32(1 / 255)
+            white = np.full((size, size, 3), sheet["white"] ** 2.2, np.float32)
+            shadow = 1 - 0.2 * edge[..., None].astype(np.float32) / 255
+            floor = cv2.blendLinear(white, floor * shadow, weight, 1 - weight)
+    return floor
 
 
 def _view(window: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
@@ -113,8 +150,8 @@ def _view(window: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
     return np.array([[c, -s, middle - c * x + s * y], [s, c, middle - s * x - c * y], [0, 0, 1]])
 
 
-def _laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.uint8]:
-    """(S, S, 3) uint8: the floor photo in the scene's perspective, at its metric scale."""
+def _laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> Floats:
+    """(S, S, 3) float32, linear: the floor photo in the scene's perspective, at its metric scale, in its tint."""
     width = below.levels[0].shape[1]
     step = below.floor.metres * about["scale"] / width  # metres a texel
     angle = np.radians(about["yaw_deg"])
@@ -134,25 +171,39 @@ def _laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64
     to_full = np.array([[fx, 0, fx / 2 - 0.5], [0, fy, fy / 2 - 0.5], [0, 0, 1]])
     way = cv2.BORDER_WRAP if below.floor.tileable else cv2.BORDER_REFLECT_101
     laid = cv2.warpPerspective(image, full @ to_full, (size, size), flags=cv2.INTER_LINEAR, borderMode=way)
-    return np.asarray(laid, dtype=np.uint8)
+    linear = np.asarray(cv2.LUT(laid, _to_linear()), dtype=np.float32)
+    if about["tint"]:
+        gain = np.array(about["tint"]) / np.maximum(below.mean, 0.02)
+        linear *= np.clip(gain, 0.1, 8).astype(np.float32)
+        np.minimum(linear, np.float32(0.95), out=linear)
+    return linear
 
 
-def _lay_sheet(floor: npt.NDArray[np.uint8], sheet: Mapping[str, Any], to_px: npt.NDArray[np.float64]) -> None:
-    """Draw a sheet of paper on the floor, in place, with a thin dark edge where it lifts a little."""
-    long, wide = sheet["sides_m"][1] / 2, sheet["sides_m"][0] / 2
-    angle = np.radians(sheet["yaw_deg"])
+def _rectangle(about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.uint8] | None:
+    """(S, S) uint8 coverage of a rectangle that lies on the floor; None where it reaches behind the camera."""
+    wide, long = about["sides_m"][0] / 2, about["sides_m"][1] / 2
+    angle = np.radians(about["yaw_deg"])
     c, s = np.cos(angle), np.sin(angle)
     corners = np.array([[-wide, -long], [wide, -long], [wide, long], [-wide, long]]) @ np.array([[c, s], [-s, c]])
-    corners = corners + np.array(sheet["centre_m"])
-    flat = np.column_stack([corners, np.ones(4)]) @ to_px.T
-    if flat[:, 2].min() < 1e-3 or np.abs(flat[:, :2] / flat[:, 2:]).max() > 8000:  # behind the camera
-        return
-    points = np.rint(flat[:, :2] / flat[:, 2:] * 16).astype(np.int32)
-    white = int(255 * sheet["white"])
-    edge = np.zeros(floor.shape[:2], np.uint8)
-    cv2.fillConvexPoly(edge, points + 10, 255, cv2.LINE_AA, 4)
-    np.copyto(floor, (floor * (1 - 0.3 * (edge[..., None] / np.float32(255)))).astype(np.uint8))
-    cv2.fillConvexPoly(floor, points, (white, white, min(white + 3, 255)), cv2.LINE_AA, 4)
+    flat = np.column_stack([corners + np.array(about["centre_m"]), np.ones(4)]) @ to_px.T
+    if flat[:, 2].min() < 1e-3 or np.abs(flat[:, :2] / flat[:, 2:]).max() > 8000:
+        return None
+    inside = np.zeros((size, size), np.uint8)
+    cv2.fillConvexPoly(inside, np.rint(flat[:, :2] / flat[:, 2:] * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    return inside
+
+
+def _folded(linear: Floats, strength: float, seed: int) -> Floats:
+    """Cloth in folds: smooth light and dark, a coarse and a fine pattern, turned by chance."""
+    rng = seeds.rng(seed, "folds")
+    size = linear.shape[0]
+    relief = np.zeros((size, size), np.float32)
+    for cells, weight in ((3, 1.0), (7, 0.6), (15, 0.25)):
+        coarse = rng.standard_normal((cells, cells), dtype=np.float32)
+        relief += weight * cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3) * rng.normal() + cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3)
+    slope *= np.float32(strength / max(float(slope.std()), 1e-6))
+    return np.asarray(linear * np.clip(1 + slope[..., None], 0.35, 1.8), dtype=np.float32)
 
 
 def _develop(linear: Floats, recipe: Mapping[str, Any], size: int) -> npt.NDArray[np.uint8]:
@@ -166,12 +217,13 @@ def _develop(linear: Floats, recipe: Mapping[str, Any], size: int) -> npt.NDArra
         )
     np.clip(linear, 0, 1, out=linear)
     if lens["noise"] > 0:
-        grain = seeds.rng(recipe["noise_seed"], "noise").standard_normal(linear.shape, dtype=np.float32)
-        grain *= np.float32(lens["noise"]) * np.sqrt(linear + np.float32(0.02))
-        linear = linear + grain
+        rng = seeds.rng(recipe["noise_seed"], "noise")
+        row, column = (int(rng.integers(_GRAIN - size % _GRAIN)) if size < _GRAIN else 0 for _ in range(2))
+        grain = _grain(max(_GRAIN, size))[row : row + size, column : column + size]
+        linear += grain * (cv2.sqrt(linear + np.float32(0.02)) * np.float32(lens["noise"]))
         np.clip(linear, 0, 1, out=linear)
     linear *= np.float32(4095)
-    image = _to_srgb()[linear.astype(np.uint16)]
+    image = np.take(_to_srgb(), linear.astype(np.uint16), mode="clip")
     if light["saturation"] != 1:
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         image = cv2.addWeighted(image, light["saturation"], grey, 1 - light["saturation"], 0)
@@ -179,6 +231,12 @@ def _develop(linear: Floats, recipe: Mapping[str, Any], size: int) -> npt.NDArra
         curve = np.clip((np.arange(256) - 118) * light["contrast"] + 118, 0, 255).astype(np.uint8)
         image = cv2.LUT(image, curve)
     return np.asarray(image, dtype=np.uint8)
+
+
+@lru_cache(maxsize=2)
+def _grain(side: int) -> Floats:
+    """(side, side, 3) standard normal noise, the same in every process; scenes take a window of it."""
+    return seeds.rng(0, "grain", side).standard_normal((side, side, 3), dtype=np.float32)
 
 
 def _streak(length_px: float, angle_deg: float) -> Floats:

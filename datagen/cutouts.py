@@ -30,11 +30,12 @@ Bytes = npt.NDArray[np.uint8]
 
 EDGE_RAYS = 4  # a side of the square of rays in a pixel on an edge
 FOLD_M = 0.006
+VALUES = 8  # colour, cover, sky, lamp, gloss, skin
 _MISS = np.uint32(0xFFFFFFFF)
 _WITHIN = (np.stack(np.meshgrid(*[(np.arange(EDGE_RAYS) + 0.5) / EDGE_RAYS - 0.5] * 2), axis=-1)).reshape(-1, 2)
 FOOT_HEIGHT_M = 0.08  # below it is foot, above it ankle and leg
 # what is stored of a cutout: name -> channels, all uint8
-LAYERS: dict[str, int] = {"albedo": 3, "alpha": 1, "shade": 3, "floor": 2}
+LAYERS: dict[str, int] = {"colour": 4, "shade": 4, "floor": 2}
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,15 @@ class Cutout:
     """A rendered foot on an endless floor, seen by one camera.
 
     Attributes:
-        albedo: (S, S, 3) uint8 sRGB colour of the skin without light, filled a little beyond its edge.
-        alpha: (S, S) uint8 coverage, 255 = foot only.
-        shade: (S, S, 3) uint8: sky light, lamp light (both 128 = 1), gloss (255 = 1).
+        colour: (S, S, 4) uint8: sRGB colour without light, filled a little beyond its edge, and coverage (255 = full).
+        shade: (S, S, 4) uint8: sky light, lamp light (both 128 = 1), gloss (255 = 1), and the share of the pixel that
+            skin covers (255 = all of it).
         floor: (S, S, 2) uint8: sky light and lamp visibility on the floor, 255 = untouched.
         camera: that saw it; its floor homography lays the floor.
         about: subject, side(s), lamp, camera and the inputs' digests: all that makes it again.
     """
 
-    albedo: Bytes
-    alpha: Bytes
+    colour: Bytes
     shade: Bytes
     floor: Bytes
     camera: Camera
@@ -67,9 +67,8 @@ def render(
     """
     size = camera.size
     x0, y0, x1, y1 = _box(surface, camera)
-    albedo = np.zeros((size, size, 3), np.uint8)
-    alpha = np.zeros((size, size), np.uint8)
-    shade = np.zeros((size, size, 3), np.uint8)
+    colour = np.zeros((size, size, 4), np.uint8)
+    shade = np.zeros((size, size, 4), np.uint8)
     foot_share = 0.0
     if x1 > x0 and y1 > y0:
         values = _vertex_values(surface, light, camera, lamp)
@@ -83,18 +82,20 @@ def render(
         edge = np.flatnonzero(_jumps(distance.reshape(rows, columns)))
         fine = (grid[edge, None] + _WITHIN[None]).reshape(-1, 2)
         primitive, uv, _ = caster.cast(camera.rays(fine))
-        mixed[edge] = _interpolate(surface, values, primitive, uv).reshape(len(edge), -1, 7).mean(axis=1)
-        picture = mixed.reshape(rows, columns, 7)
+        mixed[edge] = _interpolate(surface, values, primitive, uv).reshape(len(edge), EDGE_RAYS**2, VALUES).mean(axis=1)
+        picture = mixed.reshape(rows, columns, VALUES)
         here = np.s_[y0:y1, x0:x1]
         cover = picture[..., 3]
-        alpha[here] = np.rint(cover * 255)
-        albedo[here] = _spread(picture[..., :3], cover) * 255 + 0.5
-        shade[here] = np.clip(_spread(picture[..., 4:], cover) * np.array([128, 128, 255]) + 0.5, 0, 255)
+        colour[here][..., :3] = _spread(picture[..., :3], cover) * 255 + 0.5
+        colour[here][..., 3] = np.rint(cover * 255)
+        lit = _spread(picture[..., 4:7], cover) * np.array([128, 128, 255])
+        shade[here][..., :3] = np.clip(lit + 0.5, 0, 255)
+        shade[here][..., 3] = np.rint(picture[..., 7] * 255)
     to_canvas = camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
     maps = np.stack([light.floor_sky, light.floor_lamp], axis=-1)
     floor = cv2.warpPerspective(maps, to_canvas, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     about = {**about, "foot_share": round(foot_share, 5)}
-    return Cutout(albedo, alpha, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
+    return Cutout(colour, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
 
 
 def _box(surface: Surface, camera: Camera) -> tuple[int, int, int, int]:
@@ -115,22 +116,22 @@ def _jumps(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
 
 
 def _vertex_values(surface: Surface, light: Light, camera: Camera, lamp: Lamp) -> npt.NDArray[np.float32]:
-    """(V, 6): sRGB colour, sky, lamp, gloss. Gloss is Blinn-Phong's: a broad sheen, as on skin."""
+    """(V, 7): sRGB colour, sky, lamp, gloss, skin. Gloss is Blinn-Phong's: a broad sheen, as on skin."""
     _, position = camera.pose()
     view = position.astype(np.float32) - surface.vertices
     view /= np.linalg.norm(view, axis=1, keepdims=True)
     half = view + lamp.direction.astype(np.float32)
     half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
     shine = np.clip((half * surface.normals).sum(axis=1), 0, 1) ** 18
-    gloss = 0.35 * shine * (light.lamp > 0) * np.minimum(light.lamp * 3, 1)
-    return np.column_stack([surface.colours, light.sky, light.lamp, gloss]).astype(np.float32)
+    gloss = 0.35 * surface.skin * shine * (light.lamp > 0) * np.minimum(light.lamp * 3, 1)
+    return np.column_stack([surface.colours, light.sky, light.lamp, gloss, surface.skin]).astype(np.float32)
 
 
 def _interpolate(
     surface: Surface, values: npt.NDArray[np.float32], primitive: npt.NDArray[np.uint32], uv: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """(N, 7): colour times cover, cover, then sky, lamp, gloss times cover; zeros where a ray met nothing."""
-    out = np.zeros((len(primitive), 7), np.float32)
+    """(N, VALUES): colour, cover, sky, lamp, gloss, skin, all times cover; zeros where a ray met nothing."""
+    out = np.zeros((len(primitive), VALUES), np.float32)
     hit = np.flatnonzero(primitive != _MISS)
     corners = surface.faces[primitive[hit]]
     u, v = uv[hit, 0:1], uv[hit, 1:2]
@@ -163,9 +164,7 @@ def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
             about = {**cutout.about, "camera": cutout.camera.as_json()}
             row: dict[str, list[Any]] = {"about": [json.dumps(about, sort_keys=True)]}
             for name in LAYERS:
-                layer = getattr(cutout, name)
-                planes = layer if layer.ndim == 2 else np.moveaxis(layer, 2, 0)  # planes compress better
-                row[name] = [np.ascontiguousarray(planes).tobytes()]
+                row[name] = [np.ascontiguousarray(getattr(cutout, name)).tobytes()]
             sink.write_batch(pa.record_batch(row, schema=_SCHEMA))
             count += 1
     return count
@@ -204,8 +203,7 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
     layers = {}
     for position, (name, channels) in enumerate(LAYERS.items(), start=1):
         flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
-        planes = flat.reshape(channels, camera.size, camera.size)
-        layers[name] = planes[0] if channels == 1 else np.moveaxis(planes, 0, 2)
+        layers[name] = flat.reshape(camera.size, camera.size, channels)
     return Cutout(camera=camera, about=about, **layers)
 
 

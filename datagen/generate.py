@@ -99,22 +99,30 @@ def _compose_shard(setup: _Setup, shard: Shard) -> dict[str, Any]:
     rows = []
     for index, rank, split in shard.payload:
         recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
-        source = setup.grounds[recipe["floor"]["id"]]
-        scene, sides = draw_scene(recipe, out / CUTOUTS, source)
-        rows.append(_write(out, recipe, scene, split, sides, setup.licences[recipe["cutout"]["file"]], source))
+        used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
+        scene, sides = draw_scene(recipe, out / CUTOUTS, setup.grounds)
+        rows.append(_write(out, recipe, scene, split, sides, setup.licences[recipe["cutout"]["file"]], used))
     name = f"{shard.index:06d}.parquet"
     with files.atomic(out / FOLDER / "scenes" / name, durable=False) as part:
         pq.write_table(to_table(rows), part, compression="zstd")
     return {"rows": name, "scenes": len(rows)}
 
 
-def draw_scene(recipe: Mapping[str, Any], bank_folder: Path, source: FloorSource) -> tuple[Scene, list[str]]:
-    """The scene of a recipe, and which sides of feet are in it."""
+def draw_scene(
+    recipe: Mapping[str, Any], bank_folder: Path, grounds: Mapping[str, FloorSource]
+) -> tuple[Scene, list[str]]:
+    """The scene of a recipe, and which sides of feet are in it.
+
+    Raises:
+        KeyError: a floor of the recipe is not among ``grounds``.
+    """
     cutout = cutouts.read(bank_folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
-    return compose.compose(recipe, cutout, _ground(source)), list(cutout.about["sides"])
+    rug = _ground(grounds[recipe["rug"]["floor"]["id"]]) if recipe["rug"] else None
+    scene = compose.compose(recipe, cutout, _ground(grounds[recipe["floor"]["id"]]), rug)
+    return scene, [] if recipe["empty"] else list(cutout.about["sides"])
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=48)
 def _ground(source: FloorSource) -> Ground:
     if source.path is None:
         return compose.ground(floors.procedural_floor(source.kind, source.number))
@@ -122,7 +130,13 @@ def _ground(source: FloorSource) -> Ground:
 
 
 def _write(
-    out: Path, recipe: dict[str, Any], scene: Scene, split: str, sides: list[str], licence: str, source: FloorSource
+    out: Path,
+    recipe: dict[str, Any],
+    scene: Scene,
+    split: str,
+    sides: list[str],
+    licence: str,
+    used: Sequence[FloorSource],
 ) -> Record:
     index, size = recipe["index"], recipe["size"]
     name = f"{index:06d}"
@@ -137,11 +151,11 @@ def _write(
         mask=mask,
         width=size,
         height=size,
-        subject=recipe["cutout"]["subject"],
-        groups={"floor": (source.id,)},
+        subject=None if recipe["empty"] else recipe["cutout"]["subject"],
+        groups={"floor": tuple(source.id for source in used)},
         split=split,
         source="masksmith",
-        licence=tuple(dict.fromkeys((licence, source.licence))),
+        licence=tuple(dict.fromkeys((licence, *(source.licence for source in used)))),
         sha256_image=files.digest(data[0]),
         sha256_mask=files.digest(data[1]),
         recipe=json.dumps(recipe, sort_keys=True, separators=(",", ":")),
@@ -183,14 +197,15 @@ def again(
         raise UsageProblem("--floors is needed: the folder or procedural:N that the dataset was made with")
     grounds, _ = floor_sources(spec, info.seed or 0)
     try:
-        floor_id = recipe["floor"]["id"]
-        source = next((g for g in grounds if g.id == floor_id), None)
-        if source is None:
-            raise BadInput(spec, f"the floor {floor_id!r}", f"{len(grounds)} other floors", "name the right --floors")
+        there = {ground.id: ground for ground in grounds}
         known = {s["name"]: s["sha256"] for s in info.sources if s.get("kind") == "floor"}
-        if known.get(floor_id, source.sha256) != source.sha256:
-            raise BadInput(source.path or spec, "the floor the dataset was made with", "another file", "restore it")
-        scene, _ = draw_scene(recipe, data / CUTOUTS, source)
+        for floor_id in scenes.floor_ids(dict(recipe)):
+            if floor_id not in there:
+                raise BadInput(spec, f"the floor {floor_id!r}", f"{len(there)} other floors", "name the right --floors")
+            source = there[floor_id]
+            if known.get(floor_id, source.sha256) != source.sha256:
+                raise BadInput(source.path or spec, "the floor the dataset was made with", "another file", "restore it")
+        scene, _ = draw_scene(recipe, data / CUTOUTS, there)
         name = f"{int(recipe['index']):06d}"
         quality = recipe["jpeg_quality"]
     except (KeyError, TypeError) as fault:

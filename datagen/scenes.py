@@ -14,7 +14,7 @@ import numpy as np
 
 from masksmith import seeds
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,18 @@ class Style:
         size: side of the square scene in pixels (document F: 256).
         effects: False leaves out perspective light changes, blur, noise and tone: crop, blend and shadow only.
         sheet_share: share of scenes with a sheet of paper under the foot.
+        rug_share: share of scenes with a second floor, as a rug or a blanket, over part of the first.
+        tint_share: share of floors in another colour than their photo's.
+        empty_share: share of scenes with nothing on the floor: true negatives.
         window: smallest and largest share of the cutout's canvas that a scene shows.
     """
 
     size: int = 256
     effects: bool = True
     sheet_share: float = 0.2
+    rug_share: float = 0.3
+    tint_share: float = 0.6
+    empty_share: float = 0.02
     window: tuple[float, float] = (0.5, 0.97)
 
 
@@ -63,12 +69,9 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
             "index": int((turn + seeds.integer(seed, "first", subject)) % cutouts),
             "subject": subject,
         },
-        "floor": {
-            "id": choice.floors[int(rng.integers(len(choice.floors)))],
-            "yaw_deg": _round(rng.uniform(0, 360)),
-            "offset_m": [_round(rng.uniform(-3, 3)), _round(rng.uniform(-3, 3))],
-            "scale": _round(float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))),
-        },
+        "empty": bool(rng.random() < style.empty_share),
+        "floor": _floor(rng, choice, style),
+        "rug": _rug(rng, choice, style),
         "window": _window(rng, canvas, style),
         "light": _light(rng),
         "sheet": _sheet(rng, style.sheet_share),
@@ -77,7 +80,8 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         "noise_seed": int(rng.integers(2**31)),
     }
     if not style.effects:
-        recipe["sheet"] = None
+        recipe["sheet"] = recipe["rug"] = recipe["floor"]["tint"] = None
+        recipe["empty"] = False
         recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0}
         recipe["light"] = {
             "lamp_share": 0.5,
@@ -90,6 +94,47 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         }
         recipe["jpeg_quality"] = 92
     return recipe
+
+
+def floor_ids(recipe: dict[str, Any]) -> list[str]:
+    """The floors that a recipe shows, each once."""
+    rug = recipe["rug"]
+    return list(dict.fromkeys([recipe["floor"]["id"], *([rug["floor"]["id"]] if rug else [])]))
+
+
+def _floor(rng: np.random.Generator, choice: Choice, style: Style) -> dict[str, Any]:
+    return {
+        "id": choice.floors[int(rng.integers(len(choice.floors)))],
+        "yaw_deg": _round(rng.uniform(0, 360)),
+        "offset_m": [_round(rng.uniform(-3, 3)), _round(rng.uniform(-3, 3))],
+        "scale": _round(float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))),
+        "tint": _tint(rng, style.tint_share),
+    }
+
+
+def _tint(rng: np.random.Generator, share: float) -> list[float] | None:
+    """The mean colour (linear RGB) that a floor is brought to: any, or a skin's, which no net may take for a foot."""
+    wanted, like_skin = rng.random() < share, rng.random() < 0.35
+    value = rng.uniform(0.04, 0.85)
+    hue, saturation = rng.uniform(0, 6), rng.uniform(0, 1) ** 1.5
+    wheel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
+    colour = value * (1 - saturation * (1 - wheel))
+    if like_skin:
+        colour = value * np.array([1.0, rng.uniform(0.42, 0.75), rng.uniform(0.3, 0.7)])
+    return [_round(channel) for channel in colour] if wanted else None
+
+
+def _rug(rng: np.random.Generator, choice: Choice, style: Style) -> dict[str, Any] | None:
+    """A rug, towel or blanket: another floor's picture on a rectangle of floor, flat or in folds."""
+    wanted = rng.random() < style.rug_share
+    rug = {
+        "floor": _floor(rng, choice, style),
+        "sides_m": [_round(rng.uniform(0.25, 2.5)), _round(rng.uniform(0.25, 2.5))],
+        "yaw_deg": _round(rng.uniform(0, 180)),
+        "centre_m": [_round(rng.normal(0, 0.35)), _round(rng.normal(0, 0.35))],
+        "folds": _round(rng.uniform(0.1, 0.5) if rng.random() < 0.5 else 0.0),
+    }
+    return rug if wanted else None
 
 
 def _round(value: float) -> float:
@@ -123,10 +168,10 @@ def _light(rng: np.random.Generator) -> dict[str, float]:
         "lamp_share": _round(rng.uniform(0.15, 0.8)),
         "sky_kelvin": _round(sky_kelvin),
         "lamp_kelvin": _round(lamp_kelvin),
-        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.12))),
+        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.2))),
         "exposure": _round(np.exp(rng.normal(0.05, 0.28))),
         "contrast": _round(rng.uniform(0.85, 1.2)),
-        "saturation": _round(rng.uniform(0.75, 1.2)),
+        "saturation": _round(rng.uniform(0.55, 1.25)),
     }
 
 

@@ -33,6 +33,7 @@ class Surface:
         colours: (V, 3) float32 in [0, 1], sRGB.
         height_m: where the scan itself ends; above it the leg is made up.
         top: (T,) int64, the vertices of the made-up leg's upper end, which no camera should see.
+        skin: (V,) float32, 1 on skin and 0 on cloth.
     """
 
     vertices: Floats
@@ -41,14 +42,38 @@ class Surface:
     colours: Floats
     height_m: float
     top: Ints
+    skin: Floats
 
 
-def from_foot(foot: Foot, rng: np.random.Generator, lean: tuple[float, float] = (0.0, 0.0)) -> Surface:
+@dataclass(frozen=True)
+class Trousers:
+    """A trouser leg.
+
+    Attributes:
+        hem_m: height of its lower edge above the floor.
+        width_m: distance from the skin.
+        colour: (r, g, b) in [0, 1], sRGB.
+        turn_up_m: height of a turn-up of a lighter shade; 0 = none.
+    """
+
+    hem_m: float
+    width_m: float
+    colour: tuple[float, float, float]
+    turn_up_m: float = 0.0
+
+
+def from_foot(
+    foot: Foot,
+    rng: np.random.Generator,
+    lean: tuple[float, float] = (0.0, 0.0),
+    trousers: Trousers | None = None,
+) -> Surface:
     """Subdivide, colour, set on the floor, bend and lengthen a foot.
 
     Args:
         rng: decides the shape and the tint of the leg that is made up.
         lean: how far the leg leans to +x and +z a metre of height.
+        trousers: drawn over the leg, or None.
     """
     vertices = foot.vertices.astype(np.float64)
     faces = foot.faces.astype(np.int64)
@@ -63,6 +88,9 @@ def from_foot(foot: Foot, rng: np.random.Generator, lean: tuple[float, float] = 
     vertices = _stand(vertices)
     height = float(vertices[:, 1].max())
     vertices, faces, colours, top = _lengthen(vertices, faces, colours, rng)
+    skin = np.ones(len(vertices))
+    if trousers is not None:
+        vertices, faces, colours, skin, top = _clothed(vertices, faces, colours, top, trousers, rng)
     vertices = _bent(vertices, lean)
     return Surface(
         vertices.astype(np.float32),
@@ -71,6 +99,7 @@ def from_foot(foot: Foot, rng: np.random.Generator, lean: tuple[float, float] = 
         np.clip(colours, 0, 1).astype(np.float32),
         height,
         top,
+        skin.astype(np.float32),
     )
 
 
@@ -103,6 +132,7 @@ def joined(first: Surface, second: Surface) -> Surface:
         np.concatenate([first.colours, second.colours]),
         max(first.height_m, second.height_m),
         np.concatenate([first.top, second.top + len(first.vertices)]),
+        np.concatenate([first.skin, second.skin]),
     )
 
 
@@ -207,6 +237,53 @@ def _stand(vertices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     pressed = vertices.copy()
     pressed[:, 1] = np.maximum(vertices[:, 1] - low - 0.0015, 0.0)
     return pressed
+
+
+def _clothed(
+    vertices: npt.NDArray[np.float64],
+    faces: Ints,
+    colours: npt.NDArray[np.float64],
+    top: Ints,
+    trousers: Trousers,
+    rng: np.random.Generator,
+) -> tuple[npt.NDArray[np.float64], Ints, npt.NDArray[np.float64], npt.NDArray[np.float64], Ints]:
+    """A second wall around the leg above the hem, with folds; the skin under it stays, out of sight."""
+    skin = np.ones(len(vertices))
+    covered = (vertices[faces][..., 1] > trousers.hem_m).all(axis=1)
+    if not covered.any():
+        return vertices, faces, colours, skin, top
+    used, index = np.unique(faces[covered], return_inverse=True)
+    shell = vertices[used].copy()
+    normals = vertex_normals(vertices, faces)[used] * np.array([1.0, 0.0, 1.0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 0.2)
+    height = shell[:, 1] - trousers.hem_m
+    angle = np.arctan2(shell[:, 0] - shell[:, 0].mean(), shell[:, 2] - shell[:, 2].mean())
+    folds = np.zeros(len(shell))
+    for _ in range(5):
+        waves, pitch = rng.integers(1, 6), rng.normal(0, 45)
+        folds += rng.uniform(0.2, 1.0) * np.sin(waves * angle + pitch * height + rng.uniform(0, 2 * np.pi))
+    shell += normals * (trousers.width_m * (1 + 0.25 * folds / 2))[:, None]
+    low = height < 0.012  # the lowest ring follows the mesh: bring it to one line, a little wavy
+    shell[low, 1] = trousers.hem_m + 0.002 * np.sin(3 * angle[low] + rng.uniform(0, 6))
+    shade = 1 + 0.05 * folds[:, None] + rng.normal(0, 0.03, (len(shell), 1))
+    paint = np.array(trousers.colour) * shade
+    if trousers.turn_up_m:
+        cuff = height < trousers.turn_up_m
+        shell[cuff] += normals[cuff] * 0.004
+        paint[cuff] = np.minimum(paint[cuff] * 1.25 + 0.05, 1)
+    seams = np.abs(height - 0.018) < 0.003
+    paint[seams] *= 0.8
+    base = len(vertices)
+    place = np.full(len(vertices), -1)
+    place[used] = base + np.arange(len(used))
+    above = place[top]
+    return (
+        np.concatenate([vertices, shell]),
+        np.concatenate([faces, base + index.reshape(-1, 3)]),
+        np.concatenate([colours, paint]),
+        np.concatenate([skin, np.zeros(len(shell))]),
+        np.concatenate([top, above[above >= 0]]),
+    )
 
 
 def _bent(vertices: npt.NDArray[np.float64], lean: tuple[float, float]) -> npt.NDArray[np.float64]:
