@@ -28,7 +28,6 @@ _RENDERS = 3  # renderings until the foot is seen well enough
 _SMALLEST_FOOT = 0.012  # share of the canvas
 _PAIR_SHARE = 0.4
 _OWN_SHARE = 0.5
-_TROUSERS_SHARE = 0.35
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,14 @@ class Rig:
         canvas: side of a cutout in pixels.
         scanner: the four fixed cameras of document F instead of phones.
         skin: melanin (0 light, 1 dark) to paint scans without colour with; None refuses them.
+        trousers_share: share of the settings of a foot in which a trouser leg covers a part of it.
     """
 
     views: int = 8
     canvas: int = 448
     scanner: bool = False
     skin: float | None = None
+    trousers_share: float = 0.0
 
 
 def sources(spec: str, seed: int) -> list[Source]:
@@ -114,7 +115,7 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
             continue
         rng = seeds.rng(seed, "cutout", source.subject, source.sha256[:16], setting)
         own = bool(rng.random() < _OWN_SHARE) and not rig.scanner
-        body, sides = _posed(foot, rng, own, rig.scanner)
+        body, sides = _posed(foot, rng, own, rig)
         caster = Caster(body)
         lamp = lights.draw_lamp(rng)
         light = lights.light(body, caster, lamp)
@@ -145,16 +146,16 @@ def _cameras(
     yield cameras.scanner(view % len(cameras.SCANNER_VIEWS), rig.canvas)
 
 
-def _posed(foot: Foot, rng: np.random.Generator, own: bool, scanner: bool) -> tuple[Surface, list[str]]:
+def _posed(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> tuple[Surface, list[str]]:
     """One foot of either side, or a pair, with the leg leaning back under a looking owner."""
     lean = (float(rng.normal(0, 0.1)), float(rng.uniform(-0.85, -0.25) if own else rng.normal(-0.03, 0.16)))
     pair = rng.random() < _PAIR_SHARE
     mirror = rng.random() < 0.5
     apart, turn, ahead = rng.uniform(0.07, 0.15), rng.normal(0.12, 0.12, 2), rng.normal(0, 0.035)
-    trousers = _trousers(rng)
-    shape = surface.from_foot(foot, rng, (0.0, 0.0) if scanner else lean, None if scanner else trousers)
+    trousers = _trousers(rng, rig.trousers_share)
+    shape = surface.from_foot(foot, rng, (0.0, 0.0) if rig.scanner else lean, None if rig.scanner else trousers)
     other = "right" if foot.side == "left" else "left"
-    if scanner:
+    if rig.scanner:
         return shape, [foot.side]
     if not pair:
         return (surface.mirrored(shape), [other]) if mirror else (shape, [foot.side])
@@ -164,9 +165,9 @@ def _posed(foot: Foot, rng: np.random.Generator, own: bool, scanner: bool) -> tu
     return surface.joined(first, second), [foot.side, other]
 
 
-def _trousers(rng: np.random.Generator) -> Trousers | None:
+def _trousers(rng: np.random.Generator, share: float) -> Trousers | None:
     """On some legs: jeans, dark cloth, anything; the hem from the ankle to half way up the shin."""
-    wears = rng.random() < _TROUSERS_SHARE
+    wears = rng.random() < share
     jeans = (0.16 + 0.1 * rng.random(), 0.24 + 0.1 * rng.random(), 0.38 + 0.14 * rng.random())
     dark = tuple(float(v) for v in rng.uniform(0.09, 0.28) + rng.normal(0, 0.02, 3).clip(-0.04, 0.04))
     any_colour = tuple(float(v) for v in rng.uniform(0.12, 0.78, 3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,11 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[st
 @click.option(
     "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
 )
+@click.option(
+    "--varied",
+    is_flag=True,
+    help="Trousers on some legs, rugs, floors in other colours, and a few empty floors as well.",
+)
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
 @click.option("--shares", callback=_shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15].")
 @options.seed_option
@@ -106,6 +112,7 @@ def generate(
     views: int,
     scanner: bool,
     skin: float | None,
+    varied: bool,
     plain: bool,
     shares: dict[str, float] | None,
     seed: int,
@@ -130,18 +137,26 @@ def generate(
     from datagen.scenes import Style
     from masksmith import engine as engines
 
+    if varied and plain:
+        raise UsageProblem("--varied and --plain are opposites: use one of them")
     canvas = max(64, round(size * 1.75))
+    style = Style(size=size, effects=not plain)
+    rig = Rig(views=views, canvas=canvas, scanner=scanner, skin=skin)
+    if varied:
+        style = replace(style, rug_share=0.3, tint_share=0.6, empty_share=0.02)
+        rig = replace(rig, trousers_share=0.35)
     work = planning.plan(
         scans=scan_spec,
         floor_spec=floor_spec,
         out=out,
         count=count,
         seed=seed,
-        rig=Rig(views=views, canvas=canvas, scanner=scanner, skin=skin),
-        style=Style(size=size, effects=not plain),
+        rig=rig,
+        style=style,
         shares=shares,
         command=f"generate --count {count} --size {size} --views {views} --seed {seed}"
         + (" --scanner" if scanner else "")
+        + (" --varied" if varied else "")
         + (" --plain" if plain else "")
         + (f" --skin {skin:g}" if skin is not None else ""),
     )

@@ -34,9 +34,9 @@ class Style:
     size: int = 256
     effects: bool = True
     sheet_share: float = 0.2
-    rug_share: float = 0.3
-    tint_share: float = 0.6
-    empty_share: float = 0.02
+    rug_share: float = 0.0
+    tint_share: float = 0.0
+    empty_share: float = 0.0
     window: tuple[float, float] = (0.5, 0.97)
 
 
@@ -168,10 +168,10 @@ def _light(rng: np.random.Generator) -> dict[str, float]:
         "lamp_share": _round(rng.uniform(0.15, 0.8)),
         "sky_kelvin": _round(sky_kelvin),
         "lamp_kelvin": _round(lamp_kelvin),
-        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.2))),
+        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.12))),
         "exposure": _round(np.exp(rng.normal(0.05, 0.28))),
         "contrast": _round(rng.uniform(0.85, 1.2)),
-        "saturation": _round(rng.uniform(0.55, 1.25)),
+        "saturation": _round(rng.uniform(0.75, 1.2)),
     }
 
 

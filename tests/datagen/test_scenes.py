@@ -32,7 +32,8 @@ def block(half: float = 0.05, height: float = 0.1, cells: int = 12) -> Surface:
     faces = np.asarray(mesh.faces, np.int64)
     normals = vertex_normals(vertices, faces).astype(np.float32)
     grey = np.full((len(vertices), 3), 0.5, np.float32)
-    return Surface(vertices.astype(np.float32), faces, normals, grey, height, np.zeros(0, np.int64))
+    skin = np.ones(len(vertices), np.float32)
+    return Surface(vertices.astype(np.float32), faces, normals, grey, height, np.zeros(0, np.int64), skin)
 
 
 def plain_floor(value: int = 200) -> compose.Ground:
@@ -125,15 +126,16 @@ def test_a_cutout_covers_what_the_projection_says(tmp_path: Path) -> None:
     caster = Caster(body)
     cut = cutouts.render(body, caster, lights.light(body, caster, lamp), camera, lamp, {"lamp": lamp.as_json()})
     side = 0.1 * camera.focal_px / 1.0
-    assert abs(np.sqrt(cut.alpha.sum() / 255) - side) < 0.25  # rays stand a quarter of a pixel apart
-    inside = cut.alpha == 255
-    assert np.abs(cut.albedo[inside].astype(int) - 128).max() <= 1
-    assert cutouts.write(tmp_path / "c.arrow", iter([cut, replace(cut, alpha=255 - cut.alpha)])) == 2
+    cover = cut.colour[..., 3]
+    assert abs(np.sqrt(cover.sum() / 255) - side) < 0.25  # rays stand a quarter of a pixel apart
+    assert np.abs(cut.colour[cover == 255][:, :3].astype(int) - 128).max() <= 1
+    assert np.array_equal(cut.shade[..., 3], cover)  # all of it is skin
+    assert cutouts.write(tmp_path / "c.arrow", iter([cut, replace(cut, floor=255 - cut.floor)])) == 2
     again = cutouts.read(tmp_path / "c.arrow", 0)
     for name in cutouts.LAYERS:
         assert np.array_equal(getattr(again, name), getattr(cut, name)), name
     assert again.camera == camera
-    assert np.array_equal(cutouts.read(tmp_path / "c.arrow", 1).alpha, 255 - cut.alpha)
+    assert np.array_equal(cutouts.read(tmp_path / "c.arrow", 1).floor, 255 - cut.floor)
     assert json.dumps(dict(again.about)) is not None
 
 
@@ -157,6 +159,46 @@ def test_the_mask_is_alpha_of_at_least_half(cut: cutouts.Cutout) -> None:
     assert np.array_equal(scene.mask == 1, np.rint(scene.alpha * 255) >= 128)
     assert scene.image.shape == (128, 128, 3)
     assert 0.02 < scene.mask.mean() < 0.5
+
+
+def test_cloth_hides_the_floor_and_is_no_foot(cut: cutouts.Cutout) -> None:
+    shade = cut.shade.copy()
+    shade[..., 3] = 0
+    bare, clothed = (
+        compose.compose(flat_recipe(128, 160), each, plain_floor()) for each in (cut, replace(cut, shade=shade))
+    )
+    assert np.array_equal(bare.image, clothed.image)
+    assert clothed.mask.max() == 0
+
+
+def test_an_empty_scene_is_the_floor_alone(cut: cutouts.Cutout) -> None:
+    scene = compose.compose({**flat_recipe(128, 160), "empty": True}, cut, plain_floor())
+    assert scene.mask.max() == 0
+    assert np.abs(scene.image.astype(int) - 200).max() <= 3
+
+
+def test_a_tint_gives_a_floor_its_mean_colour(cut: cutouts.Cutout) -> None:
+    recipe = flat_recipe(128, 160)
+    recipe["empty"] = True
+    recipe["floor"]["tint"] = [0.5, 0.2, 0.1]
+    linear = compose._to_linear()[compose.compose(recipe, cut, plain_floor()).image].reshape(-1, 3).mean(axis=0)
+    assert np.allclose(linear, [0.5, 0.2, 0.1], atol=0.02)
+
+
+@pytest.mark.parametrize("folds", [0.0, 0.4])
+def test_a_rug_covers_its_rectangle_and_names_its_floor(cut: cutouts.Cutout, folds: float) -> None:
+    recipe = flat_recipe(160, 160)
+    recipe["empty"] = True
+    floor = {**recipe["floor"], "id": "rug"}
+    rug = {"floor": floor, "sides_m": [0.2, 0.3], "yaw_deg": 0.0, "centre_m": [0.0, 0.0], "folds": folds}
+    image = compose.compose({**recipe, "rug": rug}, cut, plain_floor(30), plain_floor(220)).image
+    middle, _ = cut.camera.project(np.zeros((1, 3)))
+    x, y = np.rint(middle[0]).astype(int)
+    patch = image[y - 5 : y + 5, x - 5 : x + 5]
+    assert patch.mean() > 150
+    assert (np.abs(patch.astype(int) - 220).max() <= 3) == (folds == 0)
+    assert np.abs(image[2:8, 2:8].astype(int) - 30).max() <= 3
+    assert scenes.floor_ids({**recipe, "rug": rug}) == ["plain", "rug"]
 
 
 def test_an_open_floor_keeps_its_colour_and_a_shadow_darkens_it(cut: cutouts.Cutout) -> None:

@@ -98,6 +98,26 @@ def test_lean_moves_the_leg_and_leaves_the_sole() -> None:
     assert (shift < -0.15).all()
 
 
+def test_trousers_cover_the_leg_above_the_hem_and_are_no_skin() -> None:
+    trousers = surface.Trousers(0.1, 0.01, (0.1, 0.2, 0.4), 0.03)
+    made = surface.from_foot(tube_foot(), np.random.default_rng(0), trousers=trousers)
+    cloth = made.skin == 0
+    assert cloth.any()
+    assert made.vertices[cloth, 1].min() > 0.09
+    radius = np.hypot(made.vertices[:, 0], made.vertices[:, 2])
+    low = (made.vertices[:, 1] > 0.11) & (made.vertices[:, 1] < 0.16)
+    assert radius[low & cloth].min() > radius[low & ~cloth].max()
+    assert made.colours[cloth, 2].mean() > made.colours[cloth, 0].mean() + 0.1
+    bare = surface.from_foot(tube_foot(), np.random.default_rng(0))
+    assert (bare.skin == 1).all()
+    assert np.array_equal(made.vertices[: len(bare.vertices)], bare.vertices)
+
+
+def test_a_hem_above_the_leg_leaves_it_bare() -> None:
+    made = surface.from_foot(tube_foot(), np.random.default_rng(0), trousers=surface.Trousers(5.0, 0.01, (0, 0, 0)))
+    assert (made.skin == 1).all()
+
+
 def test_a_mirrored_foot_is_still_wound_outwards() -> None:
     made = surface.mirrored(surface.from_foot(tube_foot(), np.random.default_rng(0)))
     computed = surface.vertex_normals(made.vertices.astype(float), made.faces)
