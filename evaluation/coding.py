@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -202,7 +203,7 @@ def _mapped(mask: Mask, ids: Mapping[int, int]) -> Mask:
     table = np.arange(256, dtype=np.uint8)
     for value, class_id in ids.items():
         table[value] = class_id
-    return table[mask]
+    return np.asarray(cv2.LUT(mask, table), np.uint8)
 
 
 def _set(values: set[int]) -> str:

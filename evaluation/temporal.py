@@ -129,8 +129,6 @@ class ClipJudge:
         now = _Frame(_soft(pred), None if truth is None else np.asarray(truth), frame, self.threshold)
         if picture is not None:
             now.grey = motion.grey(np.asarray(picture), *now.soft.shape)
-        if now.truth is not None and now.truth.shape != now.soft.shape:
-            raise ValueError(f"the prediction is {now.soft.shape}, the truth is {now.truth.shape} (height, width)")
         before, self._last = self._last, now
         self._frames += 1
         if before is None:
@@ -184,7 +182,7 @@ class ClipJudge:
         if not valid.any():
             return
         self._judged += 1
-        moved = (now.soft - before.soft) - (now.goal.astype(np.float32) - before.goal.astype(np.float32))
+        moved = now.error - before.error  # the changes' difference is the change of the difference
         if valid.all():
             self._valid_flicker += _change(before.mask, now.mask)[0]
             self._own += _change(before.goal, now.goal)[0]
@@ -228,8 +226,11 @@ class _Frame:
         self.mask = soft >= threshold
         self.grey: motion.Grey | None = None
         if truth is not None:
+            if truth.shape != soft.shape:
+                raise ValueError(f"the prediction is {soft.shape}, the truth is {truth.shape} (height, width)")
             self.valid = np.ones(truth.shape, bool) if truth.dtype == np.bool_ else truth != IGNORE
             self.goal = (truth != 0) & self.valid
+            self.error = np.asarray(cv2.subtract(soft, self.goal.view(np.uint8), dtype=cv2.CV_32F), np.float32)
 
 
 def summarise(clips: Sequence[ClipFigures], *, seed: int = 0) -> dict[str, Any]:

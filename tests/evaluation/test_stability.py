@@ -291,6 +291,11 @@ def test_motion_that_does_not_fit_is_refused(second, says):
         judge.update(disc(), disc(), **second)
 
 
+def test_a_truth_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="the truth is"):
+        ClipJudge().update(disc(), disc(size=(8, 8)))
+
+
 def test_motion_that_comes_and_goes_is_refused():
     judge = ClipJudge()
     judge.update(disc())
