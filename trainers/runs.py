@@ -27,7 +27,7 @@ class Result:
         run: its folder.
         best_miou_image, best_step: of the weights in ``best.safetensors``, on the held-out records.
         steps, epochs: taken and validated.
-        seconds: of all sessions.
+        seconds: of all starts.
         images_per_s: while training, loading included, validation left out.
         ended: ``all steps done`` or ``time budget used``.
     """

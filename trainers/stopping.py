@@ -49,11 +49,11 @@ def stop_sign() -> Iterator[StopSign]:
 
 
 class Clock:
-    """The time of a run, sessions before a stop included, against its budget.
+    """The time of a run, what was spent before a stop included, against its budget.
 
     Args:
-        started: ``time.monotonic()`` when this session began.
-        before: seconds of earlier sessions.
+        started: ``time.monotonic()`` when this start began.
+        before: seconds of earlier starts.
         budget_s: None = no budget.
     """
 
