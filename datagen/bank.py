@@ -19,7 +19,7 @@ from datagen.lights import Caster
 from datagen.surface import Surface, Trousers
 from masksmith import files, seeds
 from masksmith.engine import Engine, Shard
-from masksmith.errors import BadInput
+from masksmith.errors import UsageProblem
 from masksmith.receipts import Receipts
 
 LAMPS = 2  # settings (pose, lamp) a subject; the views are shared out among them
@@ -65,16 +65,27 @@ def sources(spec: str, seed: int) -> list[Source]:
 
     Raises:
         BadInput: no such folder, no scans in it.
+        UsageProblem: no number after ``parametric:``.
     """
     if spec.startswith("parametric:"):
-        count = int(spec.split(":", 1)[1])
+        count = made_count(spec)
         return [
             Source(f"P{k:04d}", None, k, "CC0-1.0", files.digest({"parametric": k, "seed": seed})) for k in range(count)
         ]
     found = scans.list_scans(Path(spec))
-    if not found:
-        raise BadInput(spec, "scans (OBJ, GLB, PLY)", "none", "name the folder that holds them, or use parametric:60")
     return [Source(scan.subject, scan, 0, scan.licence, files.sha256(scan.path)) for scan in found]
+
+
+def made_count(spec: str) -> int:
+    """The number in ``parametric:60`` or ``procedural:12``.
+
+    Raises:
+        UsageProblem: none there, or less than 1.
+    """
+    kind, text = spec.split(":", 1)
+    if not text.isdigit() or int(text) < 1:
+        raise UsageProblem(f"{spec!r}: expected a number after the colon, as in {kind}:12")
+    return int(text)
 
 
 def build(

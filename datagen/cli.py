@@ -62,19 +62,6 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, float] | None:
-    if value is None:
-        return None
-    try:
-        pairs = [part.split("=") for part in value.split(",")]
-        shares = {name.strip(): float(number) for name, number in pairs}
-    except ValueError:
-        raise click.BadParameter("write it as train=0.7,val=0.15,test=0.15") from None
-    if any(share <= 0 for share in shares.values()):
-        raise click.BadParameter("shares must be above 0")
-    return shares
-
-
 @click.command()
 @click.option("--scans", "scan_spec", required=True, help="Folder of foot scans, or parametric:N for N made feet.")
 @click.option(
@@ -98,7 +85,9 @@ def _shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[st
     help="Trousers on some legs, rugs, floors in other colours, and a few empty floors as well.",
 )
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
-@click.option("--shares", callback=_shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15].")
+@click.option(
+    "--shares", callback=options.shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15]."
+)
 @options.seed_option
 @options.engine_options
 @options.dry_run_option

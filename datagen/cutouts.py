@@ -205,8 +205,3 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
         flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
         layers[name] = flat.reshape(camera.size, camera.size, channels)
     return Cutout(camera=camera, about=about, **layers)
-
-
-def count(path: str | os.PathLike[str]) -> int:
-    """How many cutouts a file holds."""
-    return int(_open(path).num_record_batches)

@@ -15,11 +15,11 @@ from datagen import bank, floors
 from datagen.bank import Rig, Source
 from datagen.scenes import Style
 from manifests import assign_values
+from manifests.splits import DEFAULT_SHARES
 from masksmith import files, seeds
-from masksmith.errors import BadInput, UsageProblem
+from masksmith.errors import BadInput
 
 PROCEDURAL = "procedural:"
-DEFAULT_SHARES = {"train": 0.7, "val": 0.15, "test": 0.15}
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def floor_sources(spec: str, seed: int) -> tuple[list[FloorSource], list[str]]:
         BadInput: no such folder, no photo in it, a damaged photo.
     """
     if spec.startswith(PROCEDURAL):
-        number = _number(spec)
+        number = bank.made_count(spec)
         kinds = floors.FLOOR_KINDS
         made = [
             FloorSource(
@@ -182,10 +182,3 @@ def _largest_remainder(count: int, shares: Mapping[str, float]) -> dict[str, int
     for name in by_rest[: count - sum(whole.values())]:
         whole[name] += 1
     return whole
-
-
-def _number(spec: str) -> int:
-    text = spec.split(":", 1)[1]
-    if not text.isdigit() or int(text) < 1:
-        raise UsageProblem(f"{spec!r}: expected a number after the colon, as in {spec.split(':', 1)[0]}:12")
-    return int(text)

@@ -14,21 +14,6 @@ __all__ = ["audit", "manifest", "split"]
 _FOLDER = click.Path(path_type=Path)
 
 
-def _shares(_: click.Context, __: click.Parameter, value: str) -> dict[str, float]:
-    from math import isfinite
-
-    try:
-        pairs = [part.split("=") for part in value.split(",")]
-        shares = {name.strip(): float(number) for name, number in pairs}
-    except ValueError:
-        raise click.BadParameter("write it as train=0.7,val=0.15,test=0.15") from None
-    if len(shares) < len(pairs) or not all(shares):
-        raise click.BadParameter("every split needs a name of its own")
-    if not all(isfinite(share) and share > 0 for share in shares.values()):
-        raise click.BadParameter("shares must be above 0")
-    return shares
-
-
 @click.command()
 @click.argument("dataset", metavar="D", type=_FOLDER)
 @click.option(
@@ -36,7 +21,7 @@ def _shares(_: click.Context, __: click.Parameter, value: str) -> dict[str, floa
 )
 @click.option(
     "--shares",
-    callback=_shares,
+    callback=options.shares,
     default="train=0.7,val=0.15,test=0.15",
     show_default=True,
     help="Splits and their shares of the records.",

@@ -40,3 +40,21 @@ def engine_options(command: F) -> F:
 def names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
     """Callback for a comma-separated list of names."""
     return tuple(part.strip() for part in (value or "").split(",") if part.strip())
+
+
+def shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[str, float] | None:
+    """Callback for splits and their shares, ``train=0.7,val=0.15,test=0.15``; None stays None."""
+    from math import isfinite
+
+    if value is None:
+        return None
+    try:
+        pairs = [part.split("=") for part in value.split(",")]
+        given = {name.strip(): float(number) for name, number in pairs}
+    except ValueError:
+        raise click.BadParameter("write it as train=0.7,val=0.15,test=0.15") from None
+    if len(given) < len(pairs) or not all(given):
+        raise click.BadParameter("every split needs a name of its own")
+    if not all(isfinite(share) and share > 0 for share in given.values()):
+        raise click.BadParameter("shares must be above 0")
+    return given

@@ -22,7 +22,7 @@ from datagen.bank import Rig
 from datagen.scenes import Style
 from manifests import Manifest, check_proof
 from masksmith import cli, engine, files, images
-from masksmith.errors import BadInput, EnvironmentFault
+from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
 
 COUNT = 110  # three shards
 
@@ -219,6 +219,12 @@ def test_a_bad_floor_is_named_before_anything_is_written(
     assert code == 3
     assert "bad.jpg" in line and said in line
     assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize("spec", ["parametric:many", "parametric:0", "parametric:"])
+def test_a_number_of_made_feet_that_is_none_is_a_usage_error(spec: str, tmp_path: Path, floor_folder: Path) -> None:
+    with pytest.raises(UsageProblem, match="expected a number after the colon"):
+        plan(spec, floor_folder, tmp_path / "d")
 
 
 def test_too_few_floors_for_the_splits_are_refused(tmp_path: Path, scan_folder: Path, floor_folder: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 import types
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,28 +11,14 @@ from evaluation.boundary import CONVENTIONS, measure
 from evaluation.counts import Counts
 from manifests.manifest import Info, ManifestWriter
 from manifests.record import Record
-from masksmith import cli
+from tests.evaluation.typed import run, save
 
 NAMES = tuple(CONVENTIONS)
-
-
-def run(*words):
-    """The exit code of a command."""
-    try:
-        cli.main([str(word) for word in words])
-    except SystemExit as done:
-        return done.code or 0
-    return 0
 
 
 def disc(x, r=8, size=(32, 48)):
     rows, columns = np.mgrid[: size[0], : size[1]]
     return ((columns - x) ** 2 + (rows - 16) ** 2 <= r * r).astype(np.uint8)
-
-
-def save(path, values):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), values)
 
 
 @pytest.fixture

@@ -13,28 +13,15 @@ from evaluation import report, temporal
 from evaluation.counts import CountsBuilder, count_image
 from manifests.manifest import Info, ManifestWriter
 from manifests.record import Record
-from masksmith import cli, images
+from masksmith import images
+from tests.evaluation.typed import run, save
 
 SIZE = (64, 96)
-
-
-def run(*words):
-    """The exit code of a command."""
-    try:
-        cli.main([str(word) for word in words])
-    except SystemExit as done:
-        return done.code or 0
-    return 0
 
 
 def disc(x, r=14):
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     return ((columns - x) ** 2 + (rows - 32) ** 2 <= r * r).astype(np.uint8)
-
-
-def save(path, values):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), values)
 
 
 @pytest.fixture

@@ -12,26 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loaders.coding import Tally, decide
-from manifests import Manifest, Record
-from masksmith import cli, files, images
+from manifests import Manifest
+from masksmith import files, images
 from masksmith.errors import BadInput
+from tests.loaders.typed import make, records, written
 
 Pair = tuple[np.ndarray, np.ndarray]
 Scene = Callable[..., Pair]
-
-
-def make(*arguments: str | Path) -> None:
-    cli.main(["prepare", "folders", *map(str, arguments), "--engine", "serial"])
-
-
-def records(folder: Path) -> list[Record]:
-    return list(Manifest.open(folder).records())
-
-
-def written(folder: Path) -> dict[str, str]:
-    """Every file that is part of the dataset, with its SHA-256."""
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and ".receipts" not in p.parts)
-    return {p.relative_to(folder).as_posix(): files.sha256(p) for p in found}
 
 
 def test_masks_of_0_and_255_are_written_anew_as_ids_and_that_is_said(

@@ -14,26 +14,13 @@ from PIL import Image as pillow
 from loaders.prepare import SHARD_ITEMS, Task, prepare
 from loaders.readers import READERS
 from loaders.readers.folders import Folders
-from manifests import Manifest, Record
-from masksmith import cli, engine, files, images
+from manifests import Manifest
+from masksmith import engine, files, images
+from tests.loaders.typed import make, records, written
 
 Pair = tuple[np.ndarray, np.ndarray]
 Scene = Callable[..., Pair]
 SUBJECTS = r"(?P<subject>[^_/]+)_(?P<floor>[^_/]+)$"
-
-
-def make(*arguments: str | Path) -> None:
-    cli.main(["prepare", "folders", *map(str, arguments), "--engine", "serial"])
-
-
-def records(folder: Path) -> list[Record]:
-    return list(Manifest.open(folder).records())
-
-
-def written(folder: Path) -> dict[str, str]:
-    """Every file that is part of the dataset, with its SHA-256."""
-    found = (p for p in sorted(folder.rglob("*")) if p.is_file() and ".receipts" not in p.parts)
-    return {p.relative_to(folder).as_posix(): files.sha256(p) for p in found}
 
 
 def numbered(count: int) -> list[str]:
