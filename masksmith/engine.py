@@ -1,4 +1,4 @@
-"""How shards run: one after the other, or in processes. The result never depends on which."""
+"""How shards run: one after the other, in processes, or on a Ray cluster. The result never depends on which."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import concurrent.futures as futures
 import ctypes
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from masksmith import console
+from masksmith import cluster, console
 from masksmith.errors import EnvironmentFault, UsageProblem, unknown_choice
 from masksmith.receipts import Receipts
 
@@ -102,22 +103,100 @@ class Process:
         return [result for result in results if result is not None]
 
 
-Engine = Serial | Process
+@dataclass(frozen=True)
+class Ray:
+    """Runs the shards as tasks of a Ray cluster, a bounded window of them at a time.
+
+    A task that is lost with its worker or its node is run again elsewhere. What ``work`` reads and writes must be on
+    a file system that all nodes share, and masksmith must be installed on each.
+
+    Args:
+        workers: how many tasks run at once; by default one a core of the cluster.
+        address: see :func:`masksmith.cluster.connect`; None starts a cluster on this machine where RAY_ADDRESS names
+            none.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    name: str = "ray"
+
+    def map(
+        self, work: Work, shards: Sequence[Shard], *, receipts: Receipts | None = None, label: str = "working"
+    ) -> list[dict[str, Any]]:
+        """As :meth:`Process.map`.
+
+        Raises:
+            EnvironmentFault: no ``ray``, no cluster at the address, or a task that was lost again and again.
+        """
+        results = _known(shards, receipts)
+        todo = [position for position, result in enumerate(results) if result is None]
+        if not todo:
+            return [result for result in results if result is not None]
+        ray = cluster.connect(self.address, self.workers)
+        window = self.workers or 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        task = ray.remote(num_cpus=1, max_retries=LOSSES)(_on_ray)
+        what, places = ray.put(pickle.dumps(work)), ray.put([place for place in sys.path if place])
+        waiting: dict[Any, int] = {}
+        with console.progress(label, sum(s.items for s in shards), done=_done(shards, results)) as advance:
+            try:
+                queue = iter(todo)
+                while True:
+                    while len(waiting) < window and (position := next(queue, None)) is not None:
+                        waiting[task.remote(what, places, shards[position])] = position
+                    if not waiting:
+                        break
+                    for reference in ray.wait(list(waiting), num_returns=1)[0]:
+                        position = waiting.pop(reference)
+                        results[position] = _finish(ray.get(reference), shards[position], receipts)
+                        advance(shards[position].items)
+            except ray.exceptions.RayTaskError as failed:
+                raise failed.cause from None
+            except ray.exceptions.RayError as lost:
+                raise EnvironmentFault(
+                    f"the Ray cluster lost a task {LOSSES + 1} times ({type(lost).__name__}: out of memory, or its "
+                    "nodes went away); run the same command again to go on"
+                ) from lost
+            finally:
+                for reference in waiting:
+                    ray.cancel(reference, force=True)
+        return [result for result in results if result is not None]
 
 
-def get(name: str = "serial", workers: int | None = None) -> Engine:
-    """The engine of that name; ``workers`` defaults to the number of cores this process may use.
+Engine = Serial | Process | Ray
+ENGINES = ("serial", "process", "ray")
+LOSSES = 4
+"""So often a task may be lost with its worker or node and is run again."""
+
+
+def get(name: str = "serial", workers: int | None = None, address: str | None = None) -> Engine:
+    """The engine of that name; ``workers`` defaults to the number of cores this process (or the cluster) may use.
+
+    Args:
+        name: one of :data:`ENGINES`; ``ray@ADDRESS`` is ``ray`` with an address.
+        address: of a Ray cluster.
 
     Raises:
         UsageProblem: an unknown name, or less than one worker.
     """
     if workers is not None and workers < 1:
         raise UsageProblem(f"--workers must be at least 1, not {workers}")
+    name, at, place = name.partition("@")
     if name == "serial":
         return Serial()
     if name == "process":
         return Process(workers or len(os.sched_getaffinity(0)))
-    raise unknown_choice("engine", name, ("serial", "process"))
+    if name == "ray":
+        return Ray(workers, place if at else address)
+    raise unknown_choice("engine", name, ENGINES)
+
+
+def _on_ray(what: bytes, places: list[str], shard: Shard) -> dict[str, Any]:
+    """A task: finds what the caller can import, then does the work on one thread."""
+    sys.path.extend(place for place in places if place not in sys.path)
+    import cv2
+
+    cv2.setNumThreads(1)
+    return pickle.loads(what)(shard)
 
 
 def _known(shards: Sequence[Shard], receipts: Receipts | None) -> list[dict[str, Any] | None]:

@@ -24,17 +24,39 @@ def seed_option(command: F) -> F:
     )
 
 
-def engine_options(command: F) -> F:
+def engine_options(command: F, *, default: str = "process") -> F:
+    """``--engine``, ``--ray-address`` and ``--workers``, for :func:`masksmith.engine.get` (engine, workers)."""
     command = click.option(
         "--workers", type=click.IntRange(min=1), default=None, help="Worker processes; default: one a core."
     )(command)
+    command = click.option(
+        "--ray-address",
+        metavar="ADDRESS",
+        is_eager=True,
+        expose_value=False,
+        callback=_ray_address,
+        help="With --engine ray: host:port of a cluster, or auto [default: RAY_ADDRESS, else a cluster started here].",
+    )(command)
     return click.option(
         "--engine",
-        type=click.Choice(["serial", "process"]),
-        default="process",
+        type=click.Choice(["serial", "process", "ray"]),
+        default=default,
         show_default=True,
+        callback=_engine,
         help="How shards run; the output is the same.",
     )(command)
+
+
+def _ray_address(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    context.meta["ray address"] = value
+
+
+def _engine(context: click.Context, _: click.Parameter, value: str) -> str:
+    """The engine's name, with the address of ``--ray-address`` as :func:`masksmith.engine.get` takes it."""
+    address = context.meta.get("ray address")
+    if address and value != "ray":
+        raise click.UsageError("--ray-address goes with --engine ray")
+    return f"{value}@{address}" if address else value
 
 
 def names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
