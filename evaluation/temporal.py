@@ -147,8 +147,8 @@ class ClipJudge:
         if moved is not None:
             self._warp.update(before.mask, now.mask, moved)
         self._steps += 1
-        change, empty = _change(before.mask, now.mask)
-        self._flicker += change
+        apart, empty = change(before.mask, now.mask)
+        self._flicker += apart
         self._empty += empty
         if now.truth is not None:
             self._against_truth(before, now)
@@ -184,12 +184,12 @@ class ClipJudge:
         self._judged += 1
         moved = now.error - before.error  # the changes' difference is the change of the difference
         if valid.all():
-            self._valid_flicker += _change(before.mask, now.mask)[0]
-            self._own += _change(before.goal, now.goal)[0]
+            self._valid_flicker += change(before.mask, now.mask)[0]
+            self._own += change(before.goal, now.goal)[0]
             self._change += math.sqrt(cv2.norm(moved, cv2.NORM_L2SQR) / moved.size)  # summed as double
         else:
-            self._valid_flicker += _change(before.mask & valid, now.mask & valid)[0]
-            self._own += _change(before.goal & valid, now.goal & valid)[0]
+            self._valid_flicker += change(before.mask & valid, now.mask & valid)[0]
+            self._own += change(before.goal & valid, now.goal & valid)[0]
             self._change += math.sqrt(float(np.square(moved[valid], dtype=np.float64).mean()))
 
     def figures(self) -> ClipFigures:
@@ -274,8 +274,8 @@ def _soft(pred: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return (values != 0).astype(np.float32)
 
 
-def _change(before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> tuple[float, bool]:
-    """1 - IoU of two masks, and whether both are empty (then nothing changed)."""
+def change(before: npt.NDArray[np.bool_], now: npt.NDArray[np.bool_]) -> tuple[float, bool]:
+    """1 - IoU of two masks (H, W) bool, and whether both are empty (then nothing changed)."""
     first, second = before.view(np.uint8), now.view(np.uint8)
     union = cv2.countNonZero(cv2.bitwise_or(first, second))
     if not union:
