@@ -98,12 +98,31 @@ def bootstrap(
     sums = region.image_sums(counts, empty, at)
     grouped = np.zeros((groups, sums.shape[1]))
     np.add.at(grouped, labels, sums)
-    drawn = np.concatenate([weights @ grouped for weights in draws(groups, resamples, seed)])
-    found = region.figures(drawn, len(counts.class_ids), empty, at)
+    found = resampled(grouped, len(counts.class_ids), empty=empty, at=at, seed=seed, resamples=resamples)
     names = [*region.names(counts), *(region.at_name(x) for x in at)]
-    bounds = {name: _bounds(found[name], level) for name in names}
-    known = {name: pair for name, pair in bounds.items() if not np.isnan(pair[0])}
+    pairs = {name: bounds(found[name], level) for name in names}
+    known = {name: pair for name, pair in pairs.items() if not np.isnan(pair[0])}
     return Intervals(known, unit, groups, level, resamples, seed)
+
+
+def resampled(
+    grouped: npt.NDArray[np.float64],
+    classes: int,
+    *,
+    empty: str = "one",
+    at: Sequence[float] = region.AT,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Every figure, (resamples,), of rows drawn with replacement.
+
+    Args:
+        grouped: (G, K), the summed :func:`evaluation.region.image_sums` of each cluster. Two sets of as many clusters
+            get the same draws for the same seed.
+        classes: how many classes there are.
+    """
+    drawn = np.concatenate([weights @ grouped for weights in draws(len(grouped), resamples, seed)])
+    return region.figures(drawn, classes, empty, at)
 
 
 def mean_interval(
@@ -114,7 +133,7 @@ def mean_interval(
     if known.size < 2:
         return None
     means = np.concatenate([weights @ known / known.size for weights in draws(known.size, resamples, seed)])
-    return _bounds(means, level)
+    return bounds(means, level)
 
 
 def draws(groups: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
@@ -128,7 +147,8 @@ def draws(groups: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.flo
         yield times.reshape(size, groups).astype(np.float64)
 
 
-def _bounds(values: npt.NDArray[np.float64], level: float) -> tuple[float, float]:
+def bounds(values: npt.NDArray[np.float64], level: float = LEVEL) -> tuple[float, float]:
+    """The percentile interval of resampled values, those that are undefined left out; NaN where all are."""
     edge = 50 * (1 - level)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all NaN: the figure is undefined, and stays NaN
