@@ -4,6 +4,7 @@ from evaluation.boundary import boundary_f, boundary_iou
 from evaluation.counts import Counts, CountsBuilder, count_image
 from evaluation.evaluator import Evaluator
 from evaluation.intervals import Intervals, bootstrap
+from evaluation.metric import SegmentationMetric
 from evaluation.region import Region, reduce
 from evaluation.surface import hausdorff95, surface_dice
 from evaluation.temporal import ClipJudge
@@ -15,6 +16,7 @@ __all__ = [
     "Evaluator",
     "Intervals",
     "Region",
+    "SegmentationMetric",
     "bootstrap",
     "boundary_f",
     "boundary_iou",
