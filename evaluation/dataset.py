@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation import boundary
+from evaluation import boundary, properties
 from evaluation.counts import IGNORE, Counts, CountsBuilder, count_image
 from evaluation.inputs import Size, read
 from evaluation.temporal import ClipFigures, ClipJudge
@@ -203,7 +203,9 @@ def judge(
             frame=record.frame,
             edges=edges,
             ignored=int(truth.size - counted[0].sum()),
-            **{f"group.{key}": list(values) for key, values in record.groups.items()},
+            **properties.of_record(record),
+            **properties.of_truth(truth),
+            **properties.of_photo(picture),
         )
         if _moving(record):
             name = str(record.clip)

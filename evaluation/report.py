@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation import boundary, intervals, page, region, temporal
+from evaluation import boundary, intervals, page, region, slices, temporal
 from evaluation.counts import Counts
 from evaluation.pictures import Drawn
 from masksmith import __version__, console, files
@@ -32,14 +32,16 @@ def document(
     title: str = "Masks against the truth",
     facts: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
+    by: Sequence[str] = (),
+    least: int = slices.LEAST,
 ) -> dict[str, Any]:
     """All figures of an evaluation as one JSON value.
 
     The figures stand at the top level under their names (``iou_fg_image``, ``miou_dataset``, ``flicker``, ...), None
     where one is undefined; ``map_at_x`` maps x as text to its share. Beside them: ``headline``, ``intervals``,
     ``undefined``, ``surface_dice_px`` (its tolerance, where boundaries were measured), ``images``, ``classes``,
-    ``slices`` (by subject, clip and group key), ``clips`` (with ``left_out``, ``motion`` and ``undefined_clips``),
-    ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same document.
+    ``slices`` (key -> rows of :func:`evaluation.slices.by`), ``clips`` (with ``left_out``, ``motion`` and
+    ``undefined_clips``), ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same document.
 
     Args:
         counts: the counted images.
@@ -49,9 +51,10 @@ def document(
         time: what :func:`evaluation.temporal.summarise` returned.
         facts: where the masks came from; text by name.
         notes: what the reader must know.
+        by, least: further slices, as in :func:`evaluation.slices.document`.
 
     Raises:
-        UsageProblem: an unknown headline or policy.
+        UsageProblem: an unknown headline, policy or slice.
         ValueError: no images.
     """
     known = [*region.names(counts), *(name for name in temporal.CONVENTIONS if name in (time or {}))]
@@ -64,11 +67,6 @@ def document(
     if time:
         values |= {name: time[name] for name in temporal.CONVENTIONS if name in time}
         bounds |= {name: list(pair) for name, pair in time["intervals"].items()}
-    slices = {
-        column.removeprefix("group."): [_kept(row) for row in region.slices(counts, column, empty=empty)]
-        for column in region.groups_of(counts)
-        if column != "group.subject" or "subject" not in region.groups_of(counts)
-    }
     made: dict[str, Any] = {
         "headline": {
             "name": headline,
@@ -93,7 +91,7 @@ def document(
         "pixels": int(counts.values[:, 0].sum()),
         "ignored_pixels": sum(value or 0 for value in counts.column("ignored")),
         "classes": list(found.classes),
-        "slices": slices,
+        "slices": slices.document(counts, by, headline=headline, empty=empty, seed=seed, least=least),
         "title": title,
         "facts": dict(facts or {}),
         "notes": list(notes),
@@ -161,8 +159,3 @@ def figure(made: Mapping[str, Any], name: str) -> float | None:
         raise unknown_choice("figure", name, known)
     value = known[name]
     return None if value is None or math.isnan(value) else float(value)
-
-
-def _kept(row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("value", "images", "iou_fg_image", "miou_image", "iou_fg_dataset", "miou_dataset", "pixel_accuracy")
-    return {name: row[name] for name in (*kept, *boundary.CONVENTIONS) if name in row}

@@ -25,6 +25,8 @@ COMPUTED: Mapping[str, str] = {
 FIGURES = ("iou_fg_image", "miou_image", "iou_fg_dataset", "miou_dataset", "pixel_accuracy")
 NONE = "(none)"
 """The slice of images that have no value."""
+MOST = 200
+"""Values of a key that get intervals unasked."""
 MANY = 12  # so many different numbers are cut into quarters
 _ALSO = {"blur": "sharpness"}
 _AREAS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5)
@@ -35,15 +37,24 @@ _DOTTED = ("extra", "recipe")
 
 def document(
     counts: Counts,
-    keys: Sequence[str],
+    asked: Sequence[str] = (),
     *,
-    figures: Sequence[str] = FIGURES,
+    headline: str = FIGURES[0],
     empty: str = "one",
     seed: int = 0,
     least: int = LEAST,
 ) -> dict[str, list[dict[str, Any]]]:
-    """The slices by each of ``keys``; see :func:`by`."""
-    return {key: by(counts, key, figures=figures, empty=empty, seed=seed, least=least) for key in keys}
+    """The slices a report shows: key -> rows of :func:`by`.
+
+    Unasked there are subject, clip and group keys, with intervals where a key has at most :data:`MOST` values.
+
+    Raises:
+        UsageProblem: an unknown key among ``asked``.
+    """
+    figures = FIGURES if headline in FIGURES or headline not in region.CONVENTIONS else (*FIGURES, headline)
+    options: dict[str, Any] = {"figures": figures, "empty": empty, "seed": seed, "least": least}
+    found = {key: by(counts, key, **options) for key in asked}
+    return found | {key: by(counts, key, **options, most=MOST) for key in standing(counts) if key not in found}
 
 
 def by(
@@ -54,6 +65,7 @@ def by(
     empty: str = "one",
     seed: int = 0,
     least: int = LEAST,
+    most: int | None = None,
     resamples: int = intervals.RESAMPLES,
 ) -> list[dict[str, Any]]:
     """The figures of each value of a key; an image with several values is in several slices.
@@ -64,6 +76,7 @@ def by(
             values are cut into quarters.
         figures: which figures, boundary figures added where they were measured.
         least: slices of fewer subjects (or what else is resampled) have no interval.
+        most: a key of more values has no intervals.
 
     Returns:
         In the order of the values: ``value``, ``images``, ``groups`` (subjects, or what ``unit`` says), the figures
@@ -91,6 +104,8 @@ def by(
         row["intervals"], row["note"] = {}, None
         if len(own) < max(least, 2):
             row["note"] = f"no interval: {len(own)} {unit}{'s' if len(own) != 1 else ''}, fewer than {max(least, 2)}"
+        elif most is not None and len(members) > most:
+            row["note"] = f"no interval: {len(members):,} values; ask for this slice by name"
         else:
             drawn = intervals.resampled(grouped, classes, empty=empty, at=(), seed=seed, resamples=resamples)
             bounds = {name: intervals.bounds(drawn[name]) for name in wanted}
