@@ -41,7 +41,8 @@ def document(
     where one is undefined; ``map_at_x`` maps x as text to its share. Beside them: ``headline``, ``intervals``,
     ``undefined``, ``surface_dice_px`` (its tolerance, where boundaries were measured), ``images``, ``classes``,
     ``slices`` (key -> rows of :func:`evaluation.slices.by`), ``clips`` (with ``left_out``, ``motion`` and
-    ``undefined_clips``), ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same document.
+    ``undefined_clips``), ``facts``, ``notes``, ``digest`` (of the counts) and ``tool``. The same counts give the same
+    document.
 
     Args:
         counts: the counted images.
