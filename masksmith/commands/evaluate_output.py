@@ -1,0 +1,97 @@
+"""What ``masksmith evaluate`` prints and writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from masksmith import console
+
+if TYPE_CHECKING:
+    from masksmith.commands.evaluate_sources import Judged
+
+EACH = 4  # samples of each rank in the report
+WALL = 24
+SHOWN = (
+    "iou_fg_image",
+    "miou_image",
+    "iou_fg_dataset",
+    "miou_dataset",
+    "dice_fg_image",
+    "pixel_accuracy",
+    "precision",
+    "recall",
+    "boundary_iou",
+    "boundary_f",
+    "hausdorff95",
+    "surface_dice",
+    "flicker",
+    "flicker_excess",
+    "dtssd",
+    "warp_iou",
+    "boundary_jitter_px",
+    "boundary_flip_rate",
+    "vc8",
+    "vc16",
+)
+
+
+def write(out: Path, made: dict[str, Any], judged: Judged, given: dict[str, Any]) -> None:
+    """Write the report, with samples drawn where there is something to draw."""
+    from evaluation import pictures, region, report
+    from masksmith import seeds
+
+    counts, sample = judged.counts, judged.sample
+    told = {
+        "title": judged.title,
+        "facts": judged.facts,
+        "notes": judged.notes,
+        "time": judged.time,
+        "figures": judged.figures,
+    }
+    if not given["from_counts"]:
+        counts = replace(counts, info={**counts.info, "report": console.plain(told)})
+    ranked: dict[str, list[Any]] = {}
+    wall: list[Any] = []
+    if sample:
+        iou = region.image_iou(counts, given["empty"])[0]
+        for rank, positions in pictures.choose(iou, EACH).items():
+            ranked[rank] = [pictures.draw(sample(position)) for position in positions]
+        drawn = seeds.rng(given["seed"], "wall").permutation(len(counts))[:WALL]
+        wall = [pictures.draw(sample(int(k)), width=200, panels=False) for k in sorted(drawn)]
+    report.write(out, made, counts, ranked=ranked, wall=wall)
+
+
+def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
+    """Print the figures as a table."""
+    bounds = made["intervals"]["values"]
+    rows: list[list[Any]] = []
+    names = [made["headline"]["name"], *(name for name in SHOWN if name != made["headline"]["name"])]
+    for name in names:
+        if name in made and (name, made[name]) != ("warp_iou", None):
+            rows.append([name, made[name], bounds.get(name)])
+    rows += [[name, value, None] for name, value in judged.figures.items() if isinstance(value, float | None)]
+    rows += [[f"map_at_{x}", share, bounds.get(f"map_at_{x}")] for x, share in made["map_at_x"].items()]
+    shown = [
+        [name, "undefined" if value is None else value, f"{pair[0]:.4f} to {pair[1]:.4f}" if pair else ""]
+        for name, value, pair in rows
+    ]
+    console.table(f"{made['title']}: {made['images']:,} images", ["figure", "value", "95 % interval"], shown)
+    trust, undefined = made["intervals"], made["undefined"]
+    console.note(trust["note"] or f"intervals: bootstrap over {trust['groups']:,} {trust['unit']}s")
+    if undefined["image_class_pairs"]:
+        console.note(
+            f"{undefined['image_class_pairs']:,} (image, class) pairs are absent from both sides; "
+            f"policy: {undefined['policy']}"
+        )
+    if lost := undefined.get("hausdorff95_images"):
+        console.note(f"hausdorff95: {lost:,} images left out, foreground on one side only")
+    if out:
+        console.say(str(out / "report.html"))
+
+
+def would(count: int, what: str, given: dict[str, Any]) -> None:
+    """Say what a dry run would do."""
+    files = f"; would write report.html, report.json and counts.parquet to {given['out']}" if given["out"] else ""
+    console.say(f"would judge {count:,} {what}{files}")
