@@ -12,7 +12,19 @@ from masksmith import console, options
 
 if TYPE_CHECKING:
     from evaluation.inputs import Reader
+    from evaluation.skipping import SkipCurve
     from evaluation.temporal import ClipFigures
+
+
+def _alphas(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...]:
+    """Callback for a comma-separated list of percentages."""
+    try:
+        found = tuple(float(part) for part in (value or "").split(",") if part.strip())
+    except ValueError:
+        raise click.BadParameter("write it as 0,50,80,95") from None
+    if not all(0 <= alpha <= 100 for alpha in found) or (value is not None and not found):
+        raise click.BadParameter("percentages from 0 to 100, with commas between")
+    return found
 
 
 @click.command()
@@ -26,10 +38,25 @@ if TYPE_CHECKING:
 @click.option("--frames", type=click.Path(path_type=Path), help="Pictures of the frames, for the motion of warp_iou.")
 @click.option("--flow", default="dis", show_default=True, help="How motion is estimated: dis or farneback.")
 @click.option(
+    "--motion",
+    "known",
+    type=click.Path(path_type=Path),
+    help="Known motion instead: .npz, .npy or .flo of each frame, (dx, dy) back to the frame before.",
+)
+@click.option(
     "--band",
     type=click.IntRange(min=1),
     metavar="PX",
     help="Half width of the boundary's band [default: 2 % of the diagonal].",
+)
+@click.option(
+    "--skip-curve",
+    callback=_alphas,
+    metavar="ALPHAS",
+    help="Quality against frame skipping at these percentiles, such as 0,50,80,95; needs TRUTH and --frames.",
+)
+@click.option(
+    "--skip-floor", type=click.FloatRange(0), metavar="LEVELS", help="Grey levels that a frame must differ by at least."
 )
 @options.seed_option
 @options.json_option
@@ -41,29 +68,43 @@ def jitter(
     size: str | None,
     frames: Path | None,
     flow: str,
+    known: Path | None,
     band: int | None,
+    skip_curve: tuple[float, ...],
+    skip_floor: float | None,
     seed: int,
     as_json: bool,
 ) -> None:
     """Judge how still the masks of a clip are.
 
     PRED and TRUTH are folders of frames, or of one sub-folder per clip. Without TRUTH only flicker can be told, and
-    warp_iou where --frames gives the pictures (of the same names).
+    warp_iou where --frames gives the pictures (of the same names) or --motion the motion.
 
     \b
     Example:
       masksmith jitter predicted/dance-twirl DAVIS/Annotations/480p/dance-twirl --json
       masksmith jitter predicted DAVIS/Annotations/480p --frames DAVIS/JPEGImages/480p
+      masksmith jitter predicted truth --frames frames --skip-curve 0,50,80,95
     """
-    from evaluation import inputs, motion, temporal
+    from evaluation import inputs, motion, motion_files, temporal
+    from evaluation.skipping import SkipCurve
     from masksmith.errors import BadInput, UsageProblem
 
     if truth is None and size is not None and not (frames and size == "pred"):
         raise UsageProblem("--at needs a TRUTH to compare with (or --frames with --at pred)")
+    if skip_curve and not (truth and frames):
+        raise UsageProblem("--skip-curve needs the TRUTH, and the pictures that are compared (--frames)")
+    if skip_floor is not None and not skip_curve:
+        raise UsageProblem("--skip-floor goes with --skip-curve")
     motion.Estimator(flow)
     reader = inputs.Reader(inputs.Size.parse(size), soft, threshold)
-    pictures = inputs.named_files(frames) if frames else None
-    judging = _Judging(reader, pictures, {"flow": flow, "band": band})
+    judging = _Judging(
+        reader,
+        inputs.named_files(frames) if frames else None,
+        motion_files.named_motions(known) if known else None,
+        SkipCurve(skip_curve, threshold=threshold, floor=skip_floor) if skip_curve else None,
+        {"flow": flow, "band": band},
+    )
     clips, says = _with_truth(pred, truth, judging) if truth is not None else _alone(pred, judging)
     found = temporal.summarise(clips, seed=seed)
     console.note(says)
@@ -72,18 +113,23 @@ def jitter(
     if not found["clips"]:
         raise BadInput(pred, "clips of at least 2 frames", "none", "give a folder of frames, or of clips")
     if truth is None:
-        console.note(f"no truth given: flicker {'and warp_iou ' if frames else ''}only (the other figures need it)")
-    if frames:
+        moved = "and warp_iou " if frames or known else ""
+        console.note(f"no truth given: flicker {moved}only (the other figures need it)")
+    if known:
+        console.note(f"motion: known, from the files in {known}")
+    elif frames:
         console.note(f"motion: optical flow ({flow}) of the pictures in {frames}")
     else:
-        console.note("motion: none; warp_iou is left out (--frames gives the pictures it needs)")
+        console.note("motion: none; warp_iou is left out (--frames gives the pictures it needs, --motion the motion)")
     short = {name: found["undefined_clips"][name] for name in ("vc8", "vc16") if truth is not None}
     for name, number in short.items():
         if number:
             why = f"fewer than {name[2:]} frames, or no truth at rest"
             console.note(f"{name} is undefined in {number:,} of {len(clips):,} clips ({why})")
+    curve = {"skip_curve": judging.curve.rows()} if judging.curve else {}
     if as_json:
-        console.emit_json({**found, "frames": sum(clip["frames"] for clip in found["clips"]), "read_as": says})
+        total = sum(clip["frames"] for clip in found["clips"])
+        console.emit_json({**found, "frames": total, "read_as": says, **curve})
         return
     names = [name for name in temporal.CONVENTIONS if found[name] is not None]
     rows: list[list[Any]] = [
@@ -93,14 +139,20 @@ def jitter(
     if len(rows) > 1:
         rows.append(["mean over clips", sum(row[1] for row in rows), *(found[name] for name in names)])
     console.table("", ["clip", "frames", *names], rows)
+    if curve:
+        shown = ("alpha", "realised_skip_rate", "iou_fg_image", "miou_image", "iou_fg_dataset", "flicker")
+        points = [[f"{row['alpha']:g}", *(row[name] for name in shown[1:])] for row in curve["skip_curve"]]
+        console.table("frames skipped", shown, points)
 
 
 @dataclass(frozen=True)
 class _Judging:
-    """How clips are read and judged: ``pictures`` by frame name, ``options`` of a ClipJudge."""
+    """How clips are read and judged: ``pictures`` and ``motions`` by frame name, ``options`` of a ClipJudge."""
 
     reader: Reader
     pictures: dict[str, Path] | None
+    motions: dict[str, Path] | None
+    curve: SkipCurve | None
     options: dict[str, Any]
 
 
@@ -137,14 +189,13 @@ def _alone(pred: Path, judging: _Judging) -> tuple[list[ClipFigures], str]:
 
 
 def _judged(groups: Any, read: Any, judging: _Judging, where: Any) -> list[ClipFigures]:
+    from evaluation.motion_files import read_motion
     from evaluation.temporal import ClipJudge
     from masksmith.errors import BadInput
 
-    if judging.pictures is not None:
-        lacking = [name for group in groups for name in group.frames if name not in judging.pictures]
-        if lacking:
-            shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
-            raise BadInput("--frames", "a picture of each frame", f"{len(lacking):,} missing: {shown}", "add them")
+    _all_there("--frames", "a picture of each frame", judging.pictures, [n for group in groups for n in group.frames])
+    moving = [name for group in groups for name in group.frames[1:]]
+    _all_there("--motion", "the motion of each frame but a clip's first", judging.motions, moving)
     clips = []
     with console.progress("judging", sum(len(group.frames) for group in groups), unit="frames ") as advance:
         for group in groups:
@@ -153,18 +204,31 @@ def _judged(groups: Any, read: Any, judging: _Judging, where: Any) -> list[ClipF
                 mask, truth = read(name)
                 number = group.numbers[position] if group.numbers else None
                 picture = _picture(judging, name, mask.shape) if judging.pictures is not None else None
+                moved = read_motion(judging.motions[name]) if judging.motions is not None and position else None
+                seen = picture if judging.motions is None else None
                 try:
-                    judge.update(mask, truth, frame=number, picture=picture)
+                    judge.update(mask, truth, frame=number, picture=seen, known=moved)
+                    if judging.curve is not None and picture is not None:
+                        judging.curve.update(picture, mask, truth, clip=group.name)
                 except ValueError as fault:
                     raise BadInput(
                         getattr(where[name], "pred", where[name]),
-                        "frames of one size",
+                        "frames of one size" + (", and their motion" if moved else ""),
                         str(fault),
                         "resize them, or use --at",
                     ) from None
                 advance(1)
             clips.append(judge.figures())
     return clips
+
+
+def _all_there(option: str, what: str, files: dict[str, Path] | None, names: list[str]) -> None:
+    from masksmith.errors import BadInput
+
+    lacking = [name for name in names if name not in files] if files is not None else []
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        raise BadInput(option, what, f"{len(lacking):,} missing: {shown}", "add them")
 
 
 def _picture(judging: _Judging, name: str, size: tuple[int, int]) -> Any:

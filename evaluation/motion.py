@@ -50,7 +50,12 @@ class Motion:
         return np.asarray(cv2.remap(values, self.source, None, way, borderMode=cv2.BORDER_REPLICATE))
 
 
-def known(backward: npt.NDArray[Any], forward: npt.NDArray[Any] | None = None) -> Motion:
+def known(
+    backward: npt.NDArray[Any],
+    forward: npt.NDArray[Any] | None = None,
+    *,
+    valid: npt.NDArray[Any] | None = None,
+) -> Motion:
     """Exact motion, as a synthetic clip knows it.
 
     Args:
@@ -58,12 +63,18 @@ def known(backward: npt.NDArray[Any], forward: npt.NDArray[Any] | None = None) -
             frame before. NaN where it was hidden there.
         forward: (H, W, 2) float, the same the other way round: where the pixels of the frame before went. With it,
             pixels that were hidden are found by :func:`consistent`.
+        valid: (H, W) bool or of 0 and other numbers; what is false was hidden.
 
     Raises:
         ValueError: another shape.
     """
     flow = _checked(backward)
     seen = np.asarray(np.isfinite(flow).all(-1))
+    if valid is not None:
+        given = np.asarray(valid)
+        if given.shape != seen.shape:
+            raise ValueError(f"the motion is {seen.shape}, its valid pixels are {given.shape} (height, width)")
+        seen &= given != 0
     flow = np.where(seen[..., None], flow, np.float32(0))
     if forward is not None:
         back = _checked(forward)
