@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "split": ("manifests.cli:split", "Divide a dataset so that no subject or floor is in two splits."),
     "audit": ("manifests.cli:audit", "Look for leaks between splits; exit code 1 where there are any."),
     "priors": ("loaders.cli:priors", "Preview the simulated previous-frame masks."),
+    "convert": ("loaders.convert_cli:convert", "Write a dataset in the form of another tool, or read it back."),
     "models": ("trainers.cli:models", "List the networks with their sizes."),
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
     "evaluate": ("masksmith.commands.evaluate:evaluate", "Judge masks against the truth, or a model on a dataset."),

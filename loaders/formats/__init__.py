@@ -1,0 +1,1 @@
+"""Other forms of a dataset: COCO, WebDataset, Hugging Face, imagefolder, Croissant, FiftyOne, folders; out and in."""
