@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from manifests.record import SCHEMA
 
 if TYPE_CHECKING:
@@ -11,9 +13,9 @@ if TYPE_CHECKING:
 
 # the context that the Croissant 1.0 specification prescribes, by its terms
 _TERMS = (
-    "citeAs", "column", "dataType", "examples", "extract", "field", "fileProperty", "fileObject", "fileSet", "format",
+    "citeAs", "column", "dataType", "equivalentProperty", "examples", "extract", "field", "fileProperty", "fileObject", "fileSet", "format",
     "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
-    "repeated", "replace", "separator", "source", "subField", "transform",
+    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
 _TYPES = {"string": "sc:Text", "int32": "sc:Integer"}
 
@@ -62,8 +64,10 @@ def document(info: Info, sha256_records: str) -> dict[str, Any]:
                         "name": each.name,
                         "dataType": _TYPES.get(str(each.type), "sc:Text"),
                         "source": {"fileObject": {"@id": "records.parquet"}, "extract": {"column": each.name}},
+                        **({"repeated": True} if pa.types.is_list(each.type) else {}),
                     }
                     for each in SCHEMA
+                    if not pa.types.is_map(each.type)  # Croissant has no word for a map
                 ],
             }
         ],

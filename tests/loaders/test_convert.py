@@ -378,3 +378,12 @@ def test_real_frames_of_a_street_go_to_coco_and_back(real_data: Path, tmp_path: 
     for k in range(len(listed)):
         one, other = (images.read_mask(root / f"masks/{k}.png") for root in (folder, tmp_path / "back"))
         assert np.array_equal(one, other) and len(np.unique(one)) > 5
+
+
+def test_the_description_of_every_manifest_is_croissant_too(rich: Manifest) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant", reason="mlcroissant is not installed")
+    opened = mlcroissant.Dataset(jsonld=str(rich.folder / "dataset.json"))
+    assert not opened.metadata.issues.errors
+    rows = list(opened.records("records"))
+    assert [row["records/id"].decode() for row in rows] == [record.id for record in records(rich.folder)]
+    assert [value.decode() for value in rows[2]["records/licence"]] == ["CC0-1.0", "CC-BY-4.0"]
