@@ -32,6 +32,7 @@ from trainers.networks.layers import Network, foreground
 from trainers.plan import Plan
 from trainers.predict import pick_device
 from trainers.presets import NONE, Settings
+from trainers.pretrained import start_from
 from trainers.runlog import RunLog
 from trainers.runs import RUN, Result, describe, same_run
 from trainers.schedule import Schedule
@@ -111,6 +112,8 @@ class _Run:
             settings.model, plan.classes, dropout=settings.dropout, seed=seeds.integer(settings.seed, "weights")
         )
         network.size = settings.size
+        if not (folder / LAST).exists():  # a run that goes on has weights
+            start_from(network, settings.start)
         self.network: Network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
         self.optimiser = _optimiser(settings, self.network)
         self.schedule = Schedule(settings, plan.steps, plan.steps_per_epoch)
@@ -329,6 +332,7 @@ class _Run:
             if json.loads(state["job"]) != self.plan.job():
                 raise BadInput(place, "the state of this run", "that of another", "give another --out, or delete it")
             self.network.load_state_dict(state["network"])
+            self.network.pretrained = str(state["notes"].get("pretrained", ""))
             self.optimiser.load_state_dict(state["optimiser"])
             self.schedule.restore(state["schedule"])
             self.step, self.validated_at = int(state["step"]), int(state["validated_at"])

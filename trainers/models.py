@@ -13,7 +13,7 @@ from masksmith.errors import UsageProblem, unknown_choice
 from trainers.networks.enet import ENet
 from trainers.networks.facenet import FaceNet
 from trainers.networks.layers import Network, Pictured, foreground, start
-from trainers.networks.linknet import LinkNet
+from trainers.networks.linknet import LinkNet, MobileLinkNet
 from trainers.networks.mobile import MobileTrunk
 from trainers.networks.mobileseg import MobileSeg
 from trainers.networks.peopleseg import PeopleDeepLab, PeopleFPN
@@ -73,6 +73,7 @@ MODELS: dict[str, Entry] = {
         Entry("linknet", LinkNet, "Chaurasia and Culurciello 2017"),
         Entry("mobileseg", MobileSeg, "Demborg 2018"),
         Entry("fastlinknet", partial(LinkNet, fast=True), "Demborg 2018"),
+        Entry("linknet_efflite0", MobileLinkNet, "LinkNet's decoder on EfficientNet-Lite0"),
         Entry("teacher", partial(UNet, encoder="resnet18", widths=WIDE, size=(256, 256)), "for Demborg 2018's EmilSeg"),
         Entry("unet_resnext50", partial(UNet, encoder="resnext50_32x4d"), "U-Net, in a thesis on silhouettes"),
         Entry("unet_resnet152", partial(UNet, encoder="resnet152"), "U-Net, in a thesis on silhouettes"),

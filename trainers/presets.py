@@ -24,6 +24,8 @@ class Settings:
     Attributes:
         preset: where the settings come from.
         model: a name in ``trainers.models``.
+        start: the first weights: ``random``, ``imagenet`` (the encoder's published ones), or the path of a run or file
+            of weights of the same network.
         size: (height, width) in pixels that pictures are resized to.
         batch: images a step.
         epochs: how many; an epoch ends with a validation.
@@ -54,6 +56,7 @@ class Settings:
 
     preset: str = ""
     model: str = "fastlinknet"
+    start: str = "random"
     size: tuple[int, int] = (256, 256)
     batch: int = 32
     epochs: int = 50

