@@ -224,6 +224,14 @@ def judge(
     return builder.build(), clips
 
 
+def levels(job: Job, records: Sequence[Record]) -> Iterator[tuple[str, Soft, Mask]]:
+    """(id, soft map, truth) of every record, at one size, as :func:`judge` sees them; the model is asked again."""
+    for record, soft, _ in _predictions(job, records, _steps(records)):
+        path = job.manifest.path(record.mask or "")
+        level, truth = job.size.fit(soft, job.truth(path), path)
+        yield record.id, level, truth
+
+
 def mask_paths(records: Sequence[Record], folder: Path) -> dict[str, Path]:
     """Where the predicted mask of each record goes: its id with ``.png``, never outside the folder.
 

@@ -142,18 +142,14 @@ class Question:
     flow: str | None = None
     tolerance: float | None = None
 
+    def job(self) -> dataset.Job:
+        """What a worker makes of it."""
+        manifest, model = Manifest.open(self.manifest), _loaded(self.load)
+        rest = (self.threshold, self.size, self.flow, self.tolerance)
+        return dataset.Job(manifest, model, self.truth, self.masks, *rest)
+
     def __call__(self, shard: Shard) -> dict[str, Any]:
-        job = dataset.Job(
-            Manifest.open(self.manifest),
-            _loaded(self.load),
-            self.truth,
-            self.masks,
-            self.threshold,
-            self.size,
-            self.flow,
-            self.tolerance,
-        )
-        counts, clips = dataset.judge(job, shard.payload)
+        counts, clips = dataset.judge(self.job(), shard.payload)
         return {"counts": _packed(counts), "clips": [asdict(clip) for clip in clips]}
 
 

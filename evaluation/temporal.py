@@ -261,6 +261,12 @@ def summarise(clips: Sequence[ClipFigures], *, seed: int = 0) -> dict[str, Any]:
     return result
 
 
+def restored(clip: Mapping[str, Any]) -> ClipFigures:
+    """The figures of a clip, of its mapping in the ``clips`` of :func:`summarise`."""
+    told: dict[str, Any] = {k: math.nan if v is None and k != "band_px" else v for k, v in clip.items()}
+    return ClipFigures(**told)
+
+
 def _soft(pred: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     values = np.asarray(pred)
     if values.ndim != 2 or not values.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from masksmith.errors import BadInput, CheckFailed
 )
 @click.option("--data", type=click.Path(path_type=Path), help="The manifest to judge --model on.")
 @click.option("--split", help="Split of --data, or all [default: test if there is one, else val, else all].")
-@click.option("--from-counts", type=click.Path(path_type=Path), help="Reduce a counts.parquet again.")
+@click.option(
+    "--from-counts", type=click.Path(path_type=Path), multiple=True, help="Reduce counts.parquet again; several join."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and counts.parquet.")
 @click.option("--headline", default="iou_fg_image", show_default=True, help="The figure to name first.")
 @click.option("--empty", default="one", show_default=True, help="A class absent from both sides: one, skip or zero.")
@@ -40,7 +42,12 @@ from masksmith.errors import BadInput, CheckFailed
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option("--fail-under", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is lower; repeatable.")
 @click.option("--fail-over", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is higher; repeatable.")
+@click.option("--slice", "by", multiple=True, metavar="KEY", help="Figures by a column, a group key, extra.FIELD, ...")
+@click.option(
+    "--least", type=click.IntRange(2), default=5, show_default=True, help="Subjects a slice needs for an interval."
+)
 @part_options
+@partial(options.engine_options, default="serial")
 @options.seed_option
 @options.dry_run_option
 @options.json_option
@@ -60,43 +67,45 @@ def evaluate(**given: Any) -> None:
     out: Path | None = given["out"]
     if out and not given["dry_run"]:
         files.writable(out)
-    with ExitStack() as stack:
-        if given["from_counts"]:
-            judged = evaluate_sources.again(given)
-        elif given["run"]:
-            judged = evaluate_sources.model(given, stack)
-        else:
-            judged = evaluate_sources.folders(given)
-        if judged is None:
-            return
-        try:
-            check_foreground(judged.counts)
-        except ValueError as fault:
-            where = given["truth"] or given["data"] or given["from_counts"]
-            raise BadInput(where, "masks whose foreground is a class id", str(fault), "see the class table") from None
-        if not len(judged.counts):
-            raise BadInput(given["from_counts"], "counts of images", "none", "evaluate the masks again")
-        for part in PARTS:
-            judged.figures |= part.figures(judged, given)
-        wanted = {float(bar.name[7:]) for bar in bars if bar.name.startswith("map_at_")}
-        made = report.document(
-            judged.counts,
-            empty=given["empty"],
-            at=sorted({*region.AT, *wanted}),
-            seed=given["seed"],
-            headline=given["headline"],
-            time=judged.time,
-            title=judged.title,
-            facts=judged.facts,
-            notes=judged.notes,
-        )
-        made |= console.plain(judged.figures)
-        missed = [text for bar in bars if (text := evaluate_checks.missed(bar, made))]
-        if out:
-            evaluate_output.write(out, made, judged, given)
-        if given["as_json"]:
-            console.emit_json({**made, "report": str(out / "report.html") if out else None})
-        else:
-            evaluate_output.show(made, judged, out)
+    if given["from_counts"]:
+        judged = evaluate_sources.again(given)
+    elif given["run"]:
+        judged = evaluate_sources.model(given)
+    else:
+        judged = evaluate_sources.folders(given)
+    if judged is None:
+        return
+    try:
+        check_foreground(judged.counts)
+    except ValueError as fault:
+        where = given["truth"] or given["data"] or ", ".join(map(str, given["from_counts"]))
+        raise BadInput(where, "masks whose foreground is a class id", str(fault), "see the class table") from None
+    if not len(judged.counts):
+        raise BadInput(given["from_counts"][0], "counts of images", "none", "evaluate the masks again")
+    for part in PARTS:
+        judged.figures |= part.figures(judged, given)
+    wanted = {float(bar.name[7:]) for bar in bars if bar.name.startswith("map_at_")}
+    made = report.document(
+        judged.counts,
+        empty=given["empty"],
+        at=sorted({*region.AT, *wanted}),
+        seed=given["seed"],
+        headline=given["headline"],
+        time=judged.time,
+        title=judged.title,
+        facts=judged.facts,
+        notes=judged.notes,
+        by=given["by"],
+        least=given["least"],
+    )
+    made |= console.plain(judged.figures)
+    missed = [text for bar in bars if (text := evaluate_checks.missed(bar, made))]
+    if out:
+        evaluate_output.write(out, made, judged, given)
+        judged.done()
+    if given["as_json"]:
+        console.emit_json({**made, "report": str(out / "report.html") if out else None})
+    else:
+        evaluate_output.show(made, judged, out)
     if missed:
         raise CheckFailed("; ".join(missed))

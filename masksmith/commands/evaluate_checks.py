@@ -43,6 +43,10 @@ def checked(given: dict[str, Any]) -> list[Bar]:
 
 
 def usage(given: dict[str, Any]) -> None:
+    if given["from_counts"] and given["pred"] and given["pred"].suffix == ".parquet":  # --from-counts a b c
+        more = (given["pred"], given["truth"])
+        given["from_counts"] += tuple(path for path in more if path)
+        given["pred"] = given["truth"] = None
     ways = [bool(given["pred"] or given["truth"]), bool(given["run"] or given["data"]), bool(given["from_counts"])]
     if sum(ways) != 1:
         raise UsageProblem("give one of: PRED and TRUTH, --model and --data, or --from-counts")

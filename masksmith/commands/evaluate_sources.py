@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from masksmith import console
+from masksmith import __version__, console
 from masksmith.commands.evaluate_checks import class_ids
 from masksmith.commands.evaluate_output import would
 from masksmith.errors import BadInput
@@ -35,6 +34,7 @@ class Judged:
         sample: draws the image at a position, for the report.
         each: reads every image again, in the order of ``counts``: (id, prediction, truth) of one size; a prediction is
             float32 in [0, 1] where it is soft, else both are class ids. None where nothing can be read again.
+        done: to be called when the report stands: takes away what an interrupted run would have gone on from.
         figures: further top-level entries of report.json, such as ``coco_ap``.
     """
 
@@ -45,13 +45,15 @@ class Judged:
     time: dict[str, Any] | None = None
     sample: Callable[[int], Sample] | None = None
     each: Callable[[], Iterator[tuple[str, Array, Array]]] | None = None
+    done: Callable[[], None] = lambda: None
     figures: dict[str, Any] = field(default_factory=dict)
 
 
 def folders(given: dict[str, Any]) -> Judged | None:
     """Two folders of masks; None after a dry run."""
-    from evaluation import inputs, region
+    from evaluation import inputs, region, shards
     from evaluation.pictures import Sample
+    from masksmith import engine as engines
     from masksmith import images
 
     pred, truth = given["pred"], given["truth"]
@@ -69,9 +71,30 @@ def folders(given: dict[str, Any]) -> Judged | None:
     if given["dry_run"]:
         would(len(pairs), "pairs of masks", given)
         return None
-    tolerance = given["tolerance"]
-    with console.progress("judging", len(pairs) * (1 if tolerance is None else 2), unit="pairs ") as advance:
-        counts, coding = inputs.count_pairs(pairs, reader, classes=classes, tolerance=tolerance, advance=advance)
+    progress = shards.Progress(
+        given["out"],
+        {
+            "files": shards.stamp([path for pair in pairs for path in (pair.pred, pair.truth)]),
+            "options": [
+                given["size"],
+                given["soft"],
+                given["threshold"],
+                classes,
+                given["tolerance"],
+                str(given["photos"]),
+            ],
+            "tool": __version__,
+        },
+    )
+    counts, coding = shards.count_pairs(
+        pairs,
+        reader,
+        engines.get(given["engine"], given["workers"]),
+        classes=classes,
+        tolerance=given["tolerance"],
+        photos=photos,
+        progress=progress,
+    )
     console.note(coding.says)
     iou = region.image_iou(counts, given["empty"])[0]
 
@@ -90,14 +113,16 @@ def folders(given: dict[str, Any]) -> Judged | None:
     facts = {"Predictions": str(pred), "Truth": str(truth), "Values": coding.says}
     facts |= {"Compared at": given["size"]} if given["size"] else {}
     facts |= {"Threshold": given["threshold"]} if given["soft"] else {}
-    return Judged(counts, f"{pred.resolve().name} against {truth.resolve().name}", facts, sample=sample, each=each)
+    title = f"{pred.resolve().name} against {truth.resolve().name}"
+    return Judged(counts, title, facts, sample=sample, each=each, done=progress.done)
 
 
-def model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
+def model(given: dict[str, Any]) -> Judged | None:
     """A model on a dataset; None after a dry run."""
-    from evaluation import dataset, inputs, motion, region, temporal
+    from evaluation import dataset, inputs, motion, region, shards, temporal
     from evaluation.pictures import Sample
     from manifests.manifest import Manifest
+    from masksmith import engine as engines
     from masksmith import files, images
 
     run, out = given["run"], given["out"]
@@ -114,15 +139,19 @@ def model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
     if given["dry_run"]:
         would(len(records), "records", given)
         return None
-    masks: Path | None = None
-    if out:  # the report draws some of them
-        masks = out / "masks" if given["save_masks"] else Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    digest = files.sha256(manifest.folder / "records.parquet")
+    named = ("split", "size", "threshold", "tolerance", "flow", "device", "save_masks")
+    weights = sorted(run.glob("*.safetensors")) if run.is_dir() else [run]
+    job = {"records": digest, "model": shards.stamp(weights), "options": [given[name] for name in named]}
+    progress = shards.Progress(out, {**job, "tool": __version__})
+    masks = out / "masks" if given["save_masks"] else progress.masks()  # the report draws some of them
     truth = dataset.TruthReader(manifest.info.classes, front)
     size = inputs.Size.parse(given["size"])
-    job = dataset.Job(manifest, _asked(run, given["device"]), truth, masks, given["threshold"], size, given["flow"])
-    job = replace(job, tolerance=given["tolerance"])
-    with console.progress("judging", len(records), unit="images ") as advance:
-        counts, clips = dataset.judge(job, records, advance=advance)
+    load = partial(_asked, run.absolute(), given["device"])
+    options = (given["threshold"], size, given["flow"], given["tolerance"])
+    question = shards.Question(given["data"], load, truth, masks, *options)
+    engine = engines.get(given["engine"], given["workers"])
+    counts, clips = shards.judge(question, records, engine, progress=progress)
     iou = region.image_iou(counts, given["empty"])[0]
     places = dataset.mask_paths(records, masks) if masks else {}
 
@@ -143,14 +172,18 @@ def model(given: dict[str, Any], stack: ExitStack) -> Judged | None:
     facts = {
         "Model": str(run),
         "Data": f"{manifest.info.name} {manifest.info.version}, split {split} ({given['data']})",
-        "Records": f"sha256 {files.sha256(manifest.folder / 'records.parquet')}",
+        "Records": f"sha256 {digest}",
         "Foreground": ", ".join(f"{name} ({number})" for name, number in front.items()),
         "Threshold": given["threshold"],
     }
     facts |= {"Compared at": given["size"]} if given["size"] else {}
     facts |= {"Motion of clips": f"optical flow ({given['flow']})"} if given["flow"] and time else {}
     title = f"{run.resolve().stem} on {manifest.info.name}, {'all records' if split == 'all' else split + ' split'}"
-    return Judged(counts, title, facts, notes, time, sample)
+
+    def each() -> Iterator[tuple[str, Array, Array]]:
+        yield from dataset.levels(replace(question.job(), masks=None), records)
+
+    return Judged(counts, title, facts, notes, time, sample, each=each, done=progress.done)
 
 
 def _asked(run: Path, device: str) -> Any:
@@ -163,21 +196,39 @@ def _asked(run: Path, device: str) -> Any:
 
 def again(given: dict[str, Any]) -> Judged | None:
     """Counts that were written before; None after a dry run."""
+    from evaluation import shards
     from evaluation.counts import Counts
 
-    path = given["from_counts"]
-    counts = Counts.from_parquet(path)
+    paths = [path / "counts.parquet" if path.is_dir() else path for path in given["from_counts"]]
+    several = [Counts.from_parquet(path) for path in paths]
+    counts = shards.joined(several, [str(path) for path in paths]) if len(several) > 1 else several[0]
     if given["boundary"] and not counts.measured:
-        raise BadInput(path, "counts with boundary figures", "none", "evaluate the masks again with --boundary")
+        where = ", ".join(map(str, paths))
+        raise BadInput(where, "counts with boundary figures", "none", "evaluate the masks again with --boundary")
     if given["dry_run"]:
         would(len(counts), "counted images", given)
         return None
-    told = counts.info.get("report", {})
+    told = [one.info.get("report", {}) for one in several]
+    if len(several) > 1:
+        notes = [note for one in told for note in one.get("notes", [])]
+        facts = {"Joined from": ", ".join(map(str, paths))}
+        return Judged(counts, f"{len(several)} evaluations joined", facts, notes, _joined_time(told, given["seed"]))
     return Judged(
         counts,
-        str(told.get("title", path)),
-        {**told.get("facts", {}), "Reduced from": str(path)},
-        list(told.get("notes", [])),
-        told.get("time"),
-        figures=dict(told.get("figures", {})),
+        str(told[0].get("title", paths[0])),
+        {**told[0].get("facts", {}), "Reduced from": str(paths[0])},
+        list(told[0].get("notes", [])),
+        told[0].get("time"),
+        figures=dict(told[0].get("figures", {})),
     )
+
+
+def _joined_time(told: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
+    """The time figures over the clips of several evaluations."""
+    from evaluation import temporal
+
+    times = [one["time"] for one in told if one.get("time")]
+    if not times:
+        return None
+    clips = [temporal.restored(clip) for time in times for clip in time["clips"]]
+    return temporal.summarise(clips, seed=seed) | {"left_out": [name for time in times for name in time["left_out"]]}
