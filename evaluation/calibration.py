@@ -1,11 +1,10 @@
 """Calibration: does a soft mask that says 0.8 lie on foreground four times out of five?
 
 Every image adds a histogram over the predicted probability of foreground; the figures are reductions of summed
-histograms, so they can be had again, for a slice or a resample, from the table alone. Beside ``counts.parquet`` the
-table is ``calibration.parquet``: one row per image and bin, the rows of an image together, with the columns
+histograms. They are kept in the table of counts, so that the figures can be had again from it, for a slice or a
+resample too: the column ``calibration`` is a list of 4 x 15 numbers, the same in all rows of an image. Bin k holds the
+pixels with k/15 <= p < (k+1)/15 (p = 1 is in the last one), and the four rows of 15 are, in this order,
 
-- ``id``: the image, as in ``counts.parquet``;
-- ``bin``: k = 0 .. 14, the pixels with k/15 <= p < (k+1)/15; p = 1 is in the last one;
 - ``pixels``: how many of them are judged (the truth is not "ignore");
 - ``foreground``: how many of those are foreground in the truth;
 - ``confidence``: the sum of p over them;
@@ -14,8 +13,6 @@ table is ``calibration.parquet``: one row per image and bin, the rows of an imag
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,15 +20,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from masksmith import files
+from evaluation.counts import IGNORE, Counts
 from masksmith.errors import BadInput
 
 Floats = npt.NDArray[np.float64]
 
 BINS = 15
-IGNORE = 255
+COLUMN = "calibration"
 COLUMNS = ("pixels", "foreground", "confidence", "squared_error")
 CONVENTIONS: Mapping[str, str] = {
     "ece": "expected calibration error: |foreground share - mean probability| of 15 equal bins, weighted by pixels, "
@@ -107,6 +103,23 @@ class Calibration:
         return len(self.ids)
 
     @classmethod
+    def in_counts(cls, counts: Counts) -> Calibration | None:
+        """The histograms that a table of counts holds; None where it holds none.
+
+        Raises:
+            BadInput: the column holds something else, or nothing for some images.
+        """
+        if COLUMN not in counts.table.column_names:
+            return None
+        rows = counts.column(COLUMN)
+        want = f"{len(COLUMNS)} x {BINS} numbers for each image in the column {COLUMN!r}"
+        try:
+            sums = np.asarray(rows, np.float64).reshape(len(rows), len(COLUMNS), BINS)
+        except (ValueError, TypeError):
+            raise BadInput("the counts", want, "something else for some of them", "evaluate the masks again") from None
+        return cls(tuple(counts.column("id")), sums)
+
+    @classmethod
     def of(cls, pairs: Iterable[tuple[str, Floats]]) -> Calibration:
         """From (id, histogram) of each image."""
         ids, sums = [], []
@@ -153,50 +166,26 @@ class Calibration:
             for k in range(BINS)
         ]
 
-    def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write the table atomically; its columns are those of this module's first words."""
-        columns: dict[str, pa.Array] = {
-            "id": pa.array(self.ids, pa.string()).take(pa.array(np.repeat(np.arange(len(self)), BINS))),
-            "bin": pa.array(np.tile(np.arange(BINS, dtype=np.int32), len(self))),
-        }
-        for position, name in enumerate(COLUMNS):
-            kind = pa.int64() if position < 2 else pa.float64()
-            columns[name] = pa.array(self.sums[:, position].ravel()).cast(kind)
-        table = pa.table(columns).replace_schema_metadata({b"masksmith": json.dumps({"bins": BINS}).encode()})
-        with files.atomic(path) as part:
-            pq.write_table(table, part, compression="zstd")
 
-    @classmethod
-    def from_parquet(cls, path: str | os.PathLike[str]) -> Calibration:
-        """Read what :meth:`to_parquet` wrote.
+def kept(added: Floats) -> dict[str, list[float]]:
+    """A histogram as a further column of :meth:`evaluation.counts.CountsBuilder.add`."""
+    return {COLUMN: added.ravel().tolist()}
 
-        Raises:
-            BadInput: no such file, or not such a table.
-        """
-        want, fix = "a calibration.parquet that masksmith evaluate wrote", "check the path"
-        try:
-            table = pq.read_table(os.fspath(path))
-        except FileNotFoundError:
-            raise BadInput(path, want, "no such file", fix) from None
-        except (pa.ArrowException, OSError) as fault:
-            raise BadInput(path, want, f"something else ({str(fault).splitlines()[0]})", fix) from None
-        missing = [name for name in ("id", "bin", *COLUMNS) if name not in table.column_names]
-        if missing:
-            raise BadInput(path, want, f"a table without the columns {', '.join(missing)}", fix)
-        number = table.num_rows // BINS
-        names = table["id"].to_numpy(zero_copy_only=False)
-        laid = np.tile(np.arange(BINS), number)
-        if not np.array_equal(laid, table["bin"].to_numpy()) or not np.array_equal(
-            names, np.repeat(names[::BINS], BINS)
-        ):
-            raise BadInput(path, want, f"rows that are not {BINS} per image", "evaluate the masks again")
-        try:
-            sums = np.stack(
-                [np.asarray(table[name].to_numpy(), np.float64).reshape(number, BINS) for name in COLUMNS], 1
-            )
-            return cls(tuple(map(str, names[::BINS])), sums)
-        except (ValueError, TypeError) as fault:
-            raise BadInput(path, want, str(fault), "evaluate the masks again") from None
+
+def noted(counts: Counts, found: Calibration) -> Counts:
+    """The counts with the histograms of their images beside them.
+
+    Raises:
+        ValueError: they are of other images.
+    """
+    if list(found.ids) != counts.column("id"):
+        raise ValueError("the histograms are of other images than the counts")
+    size = len(COLUMNS) * BINS
+    values = pa.array(found.sums.ravel())
+    each = pa.ListArray.from_arrays(pa.array(np.arange(len(found) + 1, dtype=np.int32) * size), values)
+    column = each.take(pa.array(np.repeat(np.arange(len(found)), len(counts.class_ids))))
+    table = counts.table.drop_columns([COLUMN]) if COLUMN in counts.table.column_names else counts.table
+    return Counts(table.append_column(COLUMN, column), counts.class_ids, counts.info)
 
 
 def _of_levels(

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 from torchmetrics.classification import BinaryCalibrationError
 
-from evaluation.calibration import BINS, Calibration, figures, histogram
+from evaluation.calibration import BINS, Calibration, figures, histogram, kept, noted
+from evaluation.counts import Counts, CountsBuilder, count_image
 from masksmith.errors import BadInput
 
 
@@ -79,18 +79,45 @@ def test_ignored_pixels_do_not_count_and_nothing_judged_is_undefined():
     assert float(everything["brier"][0]) == pytest.approx(float(np.square(soft.astype(float) - 1).mean()))
 
 
-def test_figures_of_a_set_weight_images_by_their_pixels_and_come_back_from_the_file(tmp_path):
+def counted(pairs):
+    builder = CountsBuilder()
+    for name, (soft, truth) in pairs.items():
+        builder.add(name, count_image((soft >= 0.5).astype(np.uint8), truth), **kept(histogram(soft, truth)))
+    return builder.build()
+
+
+def test_figures_of_a_set_weight_images_by_their_pixels_and_come_back_from_the_counts(tmp_path):
     small, large = soft_pair(1, (8, 8)), soft_pair(2, (40, 50))
-    table = Calibration.of([("a", histogram(*small)), ("b", histogram(*large))])
+    counts = counted({"a": small, "b": large})
     both = [np.concatenate([x.ravel(), y.ravel()])[None] for x, y in zip(small, large, strict=True)]
-    assert table.figures() == pytest.approx(dict(zip(("ece", "brier"), one(*both), strict=True)))
-    table.to_parquet(tmp_path / "calibration.parquet")
-    again = Calibration.from_parquet(tmp_path / "calibration.parquet")
-    assert again.ids == ("a", "b")
-    assert np.array_equal(again.sums, table.sums)
-    rows = pq.read_table(tmp_path / "calibration.parquet")
-    assert rows.column_names == ["id", "bin", "pixels", "foreground", "confidence", "squared_error"]
-    assert rows.num_rows == 2 * BINS
+    found = Calibration.in_counts(counts)
+    assert found.ids == ("a", "b")
+    assert found.figures() == pytest.approx(dict(zip(("ece", "brier"), one(*both), strict=True)))
+    counts.to_parquet(tmp_path / "counts.parquet")
+    again = Calibration.in_counts(Counts.from_parquet(tmp_path / "counts.parquet"))
+    assert np.array_equal(again.sums, found.sums)
+    assert Calibration.in_counts(counts.take([1])).figures() == found.take([1]).figures()
+    assert Calibration.in_counts(counts.merge(counted({"c": small}))).ids == ("a", "b", "c")
+
+
+def test_histograms_can_be_put_beside_counts_that_are_there():
+    pairs = {"a": soft_pair(1), "b": soft_pair(2)}
+    counts = counted(pairs)
+    bare = Counts(counts.table.drop_columns(["calibration"]), counts.class_ids)
+    assert Calibration.in_counts(bare) is None
+    found = Calibration.of((name, histogram(*pair)) for name, pair in pairs.items())
+    for before in (bare, counts):
+        assert noted(before, found).table["calibration"].to_pylist() == counts.table["calibration"].to_pylist()
+    with pytest.raises(ValueError, match="other images"):
+        noted(bare, found.take([1, 0]))
+
+
+def test_a_column_of_something_else_is_refused():
+    counts = counted({"a": soft_pair(1), "b": soft_pair(2)})
+    for rows in ([[1.0]] * 4, [[1.0] * 60, [1.0] * 60, None, None], ["x"] * 4):
+        table = counts.table.drop_columns(["calibration"]).append_column("calibration", pa.array(rows))
+        with pytest.raises(BadInput, match="4 x 15 numbers"):
+            Calibration.in_counts(Counts(table, counts.class_ids))
 
 
 def test_tables_merge_and_slices_are_those_of_their_images():
@@ -125,20 +152,3 @@ def test_reliability_has_a_row_a_bin_whose_pixels_add_up():
 def test_what_is_no_soft_mask_is_refused(soft, truth, says):
     with pytest.raises(ValueError, match=says):
         histogram(soft, truth)
-
-
-def test_a_file_of_something_else_is_refused(tmp_path):
-    path = tmp_path / "calibration.parquet"
-    with pytest.raises(BadInput, match="no such file"):
-        Calibration.from_parquet(path)
-    path.write_text("words")
-    with pytest.raises(BadInput, match="something else"):
-        Calibration.from_parquet(path)
-    pq.write_table(pa.table({"id": ["a"]}), path)
-    with pytest.raises(BadInput, match="without the columns bin"):
-        Calibration.from_parquet(path)
-    table = Calibration.of([("a", histogram(*soft_pair(0))), ("b", histogram(*soft_pair(1)))])
-    table.to_parquet(path)
-    pq.write_table(pq.read_table(path).slice(0, 20), path)
-    with pytest.raises(BadInput, match="15 per image"):
-        Calibration.from_parquet(path)
