@@ -1,10 +1,9 @@
-"""Small pictures of masks for the report: what was found, what was missed, what was made up."""
+"""Small pictures of masks for the report: a base, and layers to lay over it that show what was found and missed."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -12,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.counts import IGNORE
+from masksmith.html import data_uri, overlay_uri
 
 Image = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
+Colour = tuple[int, int, int]
 
 # Colours that stay apart for colour-blind eyes (after Okabe and Ito), as RGB and how much they cover.
-COLOURS: dict[str, tuple[tuple[int, int, int], float]] = {
+COLOURS: dict[str, tuple[Colour, float]] = {
     "right": ((102, 214, 176), 0.42),
     "extra": ((230, 84, 30), 0.85),
     "missed": ((45, 104, 232), 0.85),
@@ -31,6 +32,17 @@ LEGEND = {
     "other": "wrong class",
     "ignored": "not judged",
 }
+LAYERS = ("errors", "truth", "prediction")
+"""What can lie over a base, in the order of the report's buttons."""
+CLASSES: tuple[Colour, ...] = (
+    (86, 180, 233),
+    (230, 159, 0),
+    (0, 158, 115),
+    (204, 121, 167),
+    (240, 228, 66),
+    (213, 94, 0),
+    (0, 114, 178),
+)
 _PAPER = (30, 33, 38)  # stands for the photo where there is none
 
 
@@ -56,16 +68,20 @@ class Sample:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A sample as ``data:`` URIs, ready for the page."""
+    """A sample as ``data:`` URIs, ready for the page.
+
+    Attributes:
+        base: the photo, or with the errors painted in where there are no ``layers``; None for the plain dark ground.
+        layers: by name of :data:`LAYERS`, what lies over the base.
+    """
 
     id: str
     iou: float
     note: str
-    errors: str
-    truth: str | None
-    pred: str | None
+    base: str | None
     width: int
     height: int
+    layers: dict[str, str] = field(default_factory=dict)
 
 
 def choose(iou: Sequence[float] | npt.NDArray[np.float64], each: int = 4) -> dict[str, list[int]]:
@@ -80,68 +96,90 @@ def choose(iou: Sequence[float] | npt.NDArray[np.float64], each: int = 4) -> dic
     return {"worst": worst, "median": rest[start : start + size], "best": best}
 
 
-def draw(sample: Sample, *, width: int = 360, panels: bool = True, quality: int = 72) -> Drawn:
-    """Shrink and encode a sample: the errors, and with ``panels`` truth and prediction on their own.
+def draw(sample: Sample, *, width: int = 560, panels: bool = True, quality: int = 72) -> Drawn:
+    """Shrink and encode a sample: the photo with a layer each of :data:`LAYERS`.
 
     Args:
-        width: of the error picture in pixels; the panels are half as wide.
+        width: of the longer side of the picture in pixels.
+        panels: False for one flat picture of the errors, for a small view.
         quality: of the WebP.
     """
-    image, pred, truth = _shrunk(sample, 2 * width)
-    shown = errors(image, pred, truth)
-    height, wide = shown.shape[:2]
-    target = min(width, wide)
-    return Drawn(
-        id=sample.id,
-        iou=sample.iou,
-        note=sample.note,
-        errors=data_uri(shown, target, quality),
-        truth=data_uri(_lit(image, (truth != 0) & (truth != IGNORE)), target // 2, quality) if panels else None,
-        pred=data_uri(_lit(image, pred != 0), target // 2, quality) if panels else None,
-        width=target,
-        height=max(1, round(height * target / wide)),
-    )
+    image, pred, truth = _shrunk(sample, width)
+    high, wide = pred.shape
+    layers: dict[str, str] = {}
+    if panels:
+        solid = image is None
+        layers = {
+            "errors": overlay_uri(fates(pred, truth, solid=solid)),
+            "truth": overlay_uri(lit(truth, solid=solid)),
+            "prediction": overlay_uri(lit(pred, solid=solid)),
+        }
+        base = None if image is None else data_uri(image, wide, quality)
+    else:
+        base = data_uri(errors(image, pred, truth), wide, quality)
+    return Drawn(sample.id, sample.iou, sample.note, base, wide, high, layers)
 
 
 def errors(image: Image | None, pred: Mask, truth: Mask) -> Image:
     """(H, W, 3) uint8 RGB: the picture with every judged pixel's fate in the colours of :data:`COLOURS`."""
-    canvas = _canvas(image, pred.shape)
+    return blend(image, fates(pred, truth, solid=image is None))
+
+
+def blend(image: Image | None, over: npt.NDArray[np.uint8]) -> Image:
+    """(H, W, 3) uint8 RGB: an (H, W, 4) RGBA layer over a picture, or over the plain dark ground for None."""
+    if image is None:
+        base = np.full((*over.shape[:2], 3), _PAPER, np.float32)
+    else:
+        base = image.astype(np.float32)
+    cover = over[..., 3:].astype(np.float32) / 255
+    return np.asarray(np.clip(base + (over[..., :3] - base) * cover + 0.5, 0, 255), np.uint8)
+
+
+def fates(pred: Mask, truth: Mask, *, solid: bool = False) -> npt.NDArray[np.uint8]:
+    """(H, W, 4) uint8 RGBA: each judged pixel's fate.
+
+    Args:
+        solid: nothing to see through to.
+    """
     judged = truth != IGNORE
     front, goal = (pred != 0) & judged, (truth != 0) & judged
-    fates = {
+    where = {
         "right": front & goal & (pred == truth),
         "other": front & goal & (pred != truth),
         "extra": front & ~goal,
         "missed": goal & ~front,
         "ignored": ~judged,
     }
-    for fate, where in fates.items():
-        if where.any():
-            colour, cover = COLOURS[fate]
-            if image is None:
-                cover = 0.9  # nothing to see through to
-            canvas[where] = canvas[where] * (1 - cover) + np.asarray(colour, np.float32) * cover
-    return np.asarray(np.clip(canvas + 0.5, 0, 255), np.uint8)
+    layer = np.zeros((*pred.shape, 4), np.uint8)
+    for fate, place in where.items():
+        colour, cover = COLOURS[fate]
+        layer[place] = (*colour, round(255 * (0.9 if solid else cover)))
+    return layer
 
 
-def data_uri(image: Image, width: int, quality: int = 72) -> str:
-    """A ``data:`` URI of an RGB picture, shrunk to ``width`` pixels: WebP, or JPEG where OpenCV has no WebP."""
-    width = max(1, width)
-    if image.shape[1] > width:
-        height = max(1, round(image.shape[0] * width / image.shape[1]))
-        image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    ordered = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    for suffix, kind, option in (
-        (".webp", "webp", cv2.IMWRITE_WEBP_QUALITY),
-        (".jpg", "jpeg", cv2.IMWRITE_JPEG_QUALITY),
-    ):
-        try:
-            done, buffer = cv2.imencode(suffix, ordered, [option, quality])
-        except cv2.error:
-            continue
-        if done:
-            return f"data:image/{kind};base64,{base64.b64encode(buffer.tobytes()).decode()}"
-    raise ValueError(f"a picture of shape {image.shape} cannot be encoded")
+def lit(mask: Mask, *, solid: bool = False) -> npt.NDArray[np.uint8]:
+    """(H, W, 4) uint8 RGBA: the masked part as it is, the rest dim; several classes are tinted.
+
+    Args:
+        solid: nothing to see through to: white on dark.
+    """
+    layer = np.zeros((*mask.shape, 4), np.uint8)
+    ids = [int(value) for value in np.unique(mask) if value not in (0, IGNORE)]
+    front = np.isin(mask, ids)
+    if not solid:
+        layer[~front] = (*_PAPER, 200)
+        grown = cv2.dilate(front.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+        layer[grown & ~front] = (236, 236, 236, 255)
+    for value in ids:
+        if solid:
+            layer[mask == value] = (*((236, 236, 236) if max(ids) == 1 else _tint(value)), 255)
+        elif max(ids) > 1:
+            layer[mask == value] = (*_tint(value), 130)
+    return layer
+
+
+def _tint(value: int) -> Colour:
+    return CLASSES[(value - 1) % len(CLASSES)]
 
 
 def _shrunk(sample: Sample, longest: int) -> tuple[Image | None, Mask, Mask]:
@@ -149,24 +187,5 @@ def _shrunk(sample: Sample, longest: int) -> tuple[Image | None, Mask, Mask]:
     scale = min(1.0, longest / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     pred, truth = (cv2.resize(m, size, interpolation=cv2.INTER_NEAREST_EXACT) for m in (sample.pred, sample.truth))
-    image = None if sample.image is None else cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA)
+    image: Any = None if sample.image is None else cv2.resize(sample.image, size, interpolation=cv2.INTER_AREA)
     return image, np.asarray(pred, np.uint8), np.asarray(truth, np.uint8)
-
-
-def _lit(image: Image | None, mask: npt.NDArray[np.bool_]) -> Image:
-    """The masked part as it is, the rest dim; without a photo, white on dark."""
-    if image is None:
-        canvas = _canvas(None, mask.shape)
-        canvas[mask] = 236
-    else:
-        canvas = image.astype(np.float32)
-        canvas[~mask] = canvas[~mask] * 0.22 + np.asarray(_PAPER, np.float32) * 0.3
-        grown = cv2.dilate(mask.view(np.uint8), np.ones((5, 5), np.uint8)).view(np.bool_)
-        canvas[grown & ~mask] = 236
-    return np.asarray(np.clip(canvas + 0.5, 0, 255), np.uint8)
-
-
-def _canvas(image: Image | None, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    if image is not None:
-        return image.astype(np.float32)
-    return np.full((*shape, 3), _PAPER, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from evaluation import boundary, intervals, page, region, slices, temporal
 from evaluation.counts import Counts
 from evaluation.pictures import Drawn
+from evaluation.reel import Reel
 from masksmith import __version__, console, files
 from masksmith.errors import unknown_choice
 
@@ -113,6 +114,7 @@ def write(
     *,
     ranked: Mapping[str, Sequence[Drawn]] | None = None,
     wall: Sequence[Drawn] = (),
+    reels: Sequence[Reel] = (),
 ) -> dict[str, Path]:
     """Write ``report.html``, ``report.json`` and ``counts.parquet`` into a folder, each atomically.
 
@@ -120,6 +122,7 @@ def write(
         made: from :func:`document`.
         ranked: ``worst``, ``median`` and ``best`` samples.
         wall: samples drawn by chance, without panels.
+        reels: clips to play. A page over :data:`MOST_BYTES` goes without them, then without the samples.
 
     Returns:
         What was written, by kind: ``counts``, ``json``, ``html``.
@@ -130,9 +133,15 @@ def write(
     place = Path(folder)
     paths = {"counts": place / "counts.parquet", "json": place / "report.json", "html": place / "report.html"}
     extra = plotted(counts, str(made["undefined"]["policy"]))
-    text = page.render(made, extra, ranked or {}, wall).encode()
-    if len(text) > MOST_BYTES:
-        text = page.render(made, extra, {}, ()).encode()
+    text = page.render(made, extra, ranked or {}, wall, reels).encode()
+    lighter: tuple[tuple[str, tuple[Any, Any]], ...] = (
+        ("the clips", (ranked or {}, wall)),
+        ("the clips and pictures", ({}, ())),
+    )
+    for what, (kept, small) in lighter:
+        if len(text) > MOST_BYTES:
+            note = f"This page would be larger than {MOST_BYTES / 1e6:g} MB: it goes without {what}."
+            text = page.render({**made, "notes": [*made["notes"], note]}, extra, kept, small).encode()
     counts.to_parquet(paths["counts"])
     files.write_json(paths["json"], dict(made))
     files.write_bytes(paths["html"], text)
@@ -140,12 +149,12 @@ def write(
 
 
 def plotted(counts: Counts, empty: str) -> dict[str, Any]:
-    """What the page's plots show: the ``curve`` of mAP@x, and per image ``iou`` and the truth's ``area`` (a share)."""
+    """What the page's plots show: the ``curve`` of mAP@x; of each image ``ids``, ``iou`` and true ``area`` (a share)."""
     iou = region.image_iou(counts, empty)[0]
     front = region.foreground(counts).astype(np.float64)
     pixels = front.sum(-1)
     area = (front[:, 0] + front[:, 2]) / np.where(pixels == 0, 1, pixels)
-    return {"curve": region.curve(counts, empty=empty), "iou": iou, "area": area}
+    return {"curve": region.curve(counts, empty=empty), "iou": iou, "area": area, "ids": counts.column("id")}
 
 
 def figure(made: Mapping[str, Any], name: str) -> float | None:

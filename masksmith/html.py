@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,9 +12,12 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from masksmith import __version__
 from masksmith.images import Image
+
+_LOSSLESS = 101  # a WebP quality above 100
 
 CSS = """
 :root {
@@ -129,7 +133,7 @@ def page(title: str, body: str, *, css: str = "", script: str = "") -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{text(title)}</title>\n<style>{CSS}{css}</style>\n</head>\n<body>\n'
+        f"<title>{text(title)}</title>\n<style>{CSS}{css}</style>\n</head>\n<body>\n"
         f"<main>\n{body}\n<footer>Made by masksmith {__version__}. "
         "This page is whole in itself and loads nothing.</footer>\n</main>\n"
         + (f"<script>{script}</script>\n" if script else "")
@@ -140,6 +144,13 @@ def page(title: str, body: str, *, css: str = "", script: str = "") -> str:
 def text(value: Any) -> str:
     """Any value as text for markup: ``& < > " '`` escaped, and what no page can hold shown as a question mark."""
     return escape(str(value).encode("utf-8", "replace").decode().replace("\0", "?"))
+
+
+def number(value: Any, digits: int = 4) -> str:
+    """A figure as text; a dash where it is undefined."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def table(columns: Sequence[Any], rows: Iterable[Sequence[Any]], *, kind: str = "") -> str:
@@ -165,18 +176,38 @@ def data_uri(image: Image, width: int, quality: int = 72) -> str:
     if image.shape[1] > width:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
         image = np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-    ordered = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    for suffix, kind, option in (
-        (".webp", "webp", cv2.IMWRITE_WEBP_QUALITY),
-        (".jpg", "jpeg", cv2.IMWRITE_JPEG_QUALITY),
-    ):
+    found = _encoded(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality, (".webp", ".jpg"))
+    if found is None:
+        raise ValueError(f"a picture of shape {image.shape} cannot be encoded")
+    return found
+
+
+def overlay_uri(values: npt.NDArray[np.uint8]) -> str:
+    """A ``data:`` URI of (H, W, 4) uint8 RGBA, to lie over a picture: lossless WebP, or PNG where OpenCV has none.
+
+    Raises:
+        ValueError: the array is no picture.
+    """
+    found = _encoded(cv2.cvtColor(values, cv2.COLOR_RGBA2BGRA), _LOSSLESS, (".webp", ".png"))
+    if found is None:
+        raise ValueError(f"a picture of shape {values.shape} cannot be encoded")
+    return found
+
+
+def _encoded(ordered: npt.NDArray[Any], quality: int, suffixes: Sequence[str]) -> str | None:
+    for suffix in suffixes:
+        kind, options = {
+            ".webp": ("webp", [cv2.IMWRITE_WEBP_QUALITY, quality]),
+            ".jpg": ("jpeg", [cv2.IMWRITE_JPEG_QUALITY, quality]),
+            ".png": ("png", [cv2.IMWRITE_PNG_COMPRESSION, 9]),
+        }[suffix]
         try:
-            done, buffer = cv2.imencode(suffix, ordered, [option, quality])
+            done, buffer = cv2.imencode(suffix, ordered, options)
         except cv2.error:
             continue
         if done:
             return f"data:image/{kind};base64,{base64.b64encode(buffer.tobytes()).decode()}"
-    raise ValueError(f"a picture of shape {image.shape} cannot be encoded")
+    return None
 
 
 def pairs(

@@ -80,9 +80,10 @@ def test_the_page_loads_nothing_from_anywhere(written):
     text = written[2]["html"].read_text()
     assert "http://" not in text and "https://" not in text
     page = Page(text)
-    assert not {"script", "link", "iframe", "object", "embed", "base"} & set(page.tags)
+    assert page.tags.count("script") == 1
+    assert not {"link", "iframe", "object", "embed", "base"} & set(page.tags)
     loads = [value for name, value in page.attributes if name in ("src", "href", "srcset", "action", "data", "poster")]
-    assert len(loads) == 9 * 3 + 12
+    assert len(loads) == 9 * 3 + 4 + 12  # layers, photos, small pictures
     assert all(re.fullmatch(r"data:image/(webp|jpeg|png);base64,[A-Za-z0-9+/=]+", value) for value in loads)
     assert "url(" not in text and "@import" not in text
 
@@ -91,7 +92,7 @@ def test_names_are_escaped_everywhere(written):
     text = written[2]["html"].read_text()
     page = Page(text)  # raises where a tag is left open or closed twice
     assert page.open == []
-    assert "<script" not in text
+    assert text.count("<script") == 1
     assert not any(name.startswith("on") for name, _ in page.attributes)
     assert sum(EVIL in shown for shown in page.texts) >= 9 + 4 + 2 + 3
 
