@@ -14,6 +14,14 @@ from masksmith.commands.evaluate_parts import PARTS, part_options
 from masksmith.errors import BadInput, CheckFailed
 
 
+def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked:
+        from evaluation import schema
+
+        console.emit_json(schema.report())
+        context.exit()
+
+
 @click.command()
 @click.argument("pred", type=click.Path(path_type=Path), required=False)
 @click.argument("truth", type=click.Path(path_type=Path), required=False)
@@ -50,6 +58,9 @@ from masksmith.errors import BadInput, CheckFailed
 @partial(options.engine_options, default="serial")
 @options.seed_option
 @options.dry_run_option
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=_schema, help="Print report.json's schema."
+)
 @options.json_option
 def evaluate(**given: Any) -> None:
     """Judge masks against the truth, or a model on a dataset.

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
 EACH = 4  # samples of each rank in the report
 WALL = 24
+POLICIES = {
+    "one": "they count as IoU 1 (--empty one)",
+    "zero": "they count as IoU 0 (--empty zero)",
+    "skip": "they are left out (--empty skip)",
+}
 SHOWN = (
     "iou_fg_image",
     "miou_image",
@@ -80,11 +85,11 @@ def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
     console.table(f"{made['title']}: {made['images']:,} images", ["figure", "value", "95 % interval"], shown)
     trust, undefined = made["intervals"], made["undefined"]
     console.note(trust["note"] or f"intervals: bootstrap over {trust['groups']:,} {trust['unit']}s")
-    if undefined["image_class_pairs"]:
-        console.note(
-            f"{undefined['image_class_pairs']:,} (image, class) pairs are absent from both sides; "
-            f"policy: {undefined['policy']}"
-        )
+    pairs = made["images"] * len(made["classes"])
+    console.note(
+        f"absent from both sides: {undefined['image_class_pairs']:,} of {pairs:,} (image, class) pairs, "
+        f"{undefined['foreground_images']:,} images without any foreground; {POLICIES[undefined['policy']]}"
+    )
     if lost := undefined.get("hausdorff95_images"):
         console.note(f"hausdorff95: {lost:,} images left out, foreground on one side only")
     if out:
