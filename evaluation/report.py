@@ -149,7 +149,7 @@ def write(
 
 
 def plotted(counts: Counts, empty: str) -> dict[str, Any]:
-    """What the page's plots show: the ``curve`` of mAP@x; of each image ``ids``, ``iou`` and true ``area`` (a share)."""
+    """What the plots show: the ``curve`` of mAP@x; of each image ``ids``, ``iou`` and true ``area`` (a share)."""
     iou = region.image_iou(counts, empty)[0]
     front = region.foreground(counts).astype(np.float64)
     pixels = front.sum(-1)
