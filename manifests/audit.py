@@ -6,38 +6,22 @@ import json
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from manifests import leaks as leaking
+from manifests.leaks import Finding, Leak, Links
 from manifests.manifest import Manifest
+from manifests.origins import Ints, Members, derived
 from manifests.proof import check_proof
 from manifests.record import group_keys, members
-from masksmith.errors import BadInput, unknown_choice
+from masksmith.errors import unknown_choice
 
 COLUMNS = ("id", "image", "subject", "groups", "split", "clip", "source", "sha256_image")
 SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A value that more than one split has.
-
-    Attributes:
-        kind: ``subject``, ``clip``, a group key such as ``floor`` or ``photo``, ``bytes`` (the same image file, by its
-            SHA-256) or ``path`` (of two lists).
-        splits: which, sorted.
-        records: how many records of these splits have it.
-    """
-
-    kind: str
-    value: str
-    splits: tuple[str, ...]
-    records: int
 
 
 @dataclass(frozen=True)
@@ -45,20 +29,22 @@ class Audit:
     """What an audit found.
 
     Attributes:
-        keys: what was looked at, beside image bytes.
+        keys: what was looked at, beside paths and image bytes.
         counts: records a split; records without one are not looked at.
         groups: every shared value.
-        rows: (kind, value, row) of every record that has one.
+        leaks: every leaked record.
         proof: what no longer holds of the split proof, a sentence each; None where there is no proof.
         unhashed: records in a split whose image digest is not known.
+        marks: what the proof itself says is shared (``{"drive": 2}``), as with a split its authors published.
     """
 
     keys: tuple[str, ...]
     counts: Mapping[str, int]
-    groups: tuple[Finding, ...]
-    rows: tuple[tuple[str, str, int], ...] = field(repr=False)
+    groups: tuple[Finding, ...] = field(repr=False)
+    leaks: tuple[Leak, ...] = field(repr=False)
     proof: tuple[str, ...] | None
     unhashed: int
+    marks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def clean(self) -> bool:
@@ -67,12 +53,7 @@ class Audit:
     def verdict(self) -> str:
         """One line: every kind of leak with its first values; empty where there is none."""
         kinds = list(dict.fromkeys(each.kind for each in self.groups))
-        parts = [
-            _sentence(
-                kind, [g for g in self.groups if g.kind == kind], len({row for k, _, row in self.rows if k == kind})
-            )
-            for kind in kinds
-        ]
+        parts = [_sentence(kind, [g for g in self.groups if g.kind == kind]) for kind in kinds]
         # the proof says again which keys are shared; only what else is wrong with it is news
         news = [line for line in self.proof or () if not line.startswith(tuple(f"{kind} in two" for kind in kinds))]
         told = [f"leaks: {'; '.join(parts)}"] if parts else []
@@ -80,7 +61,9 @@ class Audit:
 
 
 def audit(manifest: Manifest, by: Sequence[str] = ()) -> Audit:
-    """Look for values of group keys and image files in more than one split, and check the split proof.
+    """Look for values of group keys, paths and image files in more than one split, and check the split proof.
+
+    Keys that no record states but paths or URLs tell (see :mod:`manifests.origins`) are looked at, too.
 
     Args:
         by: keys; by default subject, clip and every group key that a record has.
@@ -88,137 +71,84 @@ def audit(manifest: Manifest, by: Sequence[str] = ()) -> Audit:
     Raises:
         UsageProblem: a key that no record has.
     """
-    return audit_table(manifest.table(COLUMNS), manifest.info.split_proof, by)
+    return audit_table(manifest.table(COLUMNS), manifest.info.split_proof, by, derived(manifest))
 
 
-def audit_table(table: pa.Table, proof: Mapping[str, Any] | None, by: Sequence[str] = ()) -> Audit:
-    """As :func:`audit`, of a table with at least the columns :data:`COLUMNS`."""
+def audit_table(
+    table: pa.Table,
+    proof: Mapping[str, Any] | None,
+    by: Sequence[str] = (),
+    more: Mapping[str, Members] | None = None,
+    links: Sequence[Links] = (),
+) -> Audit:
+    """As :func:`audit`, of a table with at least the columns :data:`COLUMNS`.
+
+    Args:
+        more: group values beside those of the table.
+        links: records that are alike.
+    """
+    more = more or {}
     present = [key for key in ("subject", "clip") if table.column(key).null_count < table.num_rows]
-    found = list(dict.fromkeys([*present, *group_keys(table)]))
+    found = list(dict.fromkeys([*present, *group_keys(table), *more]))
     for key in by:
         if key not in {*found, "subject", "clip", "source"}:
             raise unknown_choice("key", key, [*found, "source"])
     keys = tuple(dict.fromkeys(by)) or tuple(found)
-    splits = pa.chunked_array(table.column("split")).dictionary_encode().combine_chunks()
-    if isinstance(splits, pa.ChunkedArray):
-        splits = splits.chunk(0) if splits.num_chunks else pa.array([], pa.string()).dictionary_encode()
-    names = splits.dictionary.to_pylist()
-    code = np.asarray(splits.indices.fill_null(-1)).astype(np.int64)
+    code, names = split_codes(table)
+    groups: list[Finding] = []
+    for key in keys:
+        rows, values = members(table, key)
+        if key in more:
+            rows, values = np.append(rows, more[key][0]), pa.concat_arrays([values, more[key][1]])
+        groups += _shared(key, rows, values, code, names)
     digests = table.column("sha256_image")
     hashed = np.flatnonzero(np.asarray(pc.greater(pc.fill_null(pc.binary_length(digests), 0), 0)))
-    kinds = [(key, *members(table, key)) for key in keys]
-    kinds.append(("bytes", hashed, _one(digests).take(pa.array(hashed))))
-    groups: list[Finding] = []
-    leaked: list[tuple[str, str, int]] = []
-    for kind, rows, values in kinds:
-        for finding, where in _shared(kind, rows, values, code, names):
-            groups.append(finding)
-            leaked += [(kind, finding.value, row) for row in where]
+    everywhere = np.flatnonzero(code >= 0)
+    groups += _shared("path", everywhere, _paths(table.column("image"), everywhere), code, names)
+    groups += _shared("bytes", hashed, _one(digests).take(pa.array(hashed)), code, names)
+    ids, shared = table.column("id"), list(groups)
+    for each in links:
+        groups += leaking.link_findings(each, code, names, ids)
     return Audit(
         keys=keys,
         counts={name: int((code == number).sum()) for number, name in sorted(enumerate(names), key=lambda p: p[1])},
         groups=tuple(groups),
-        rows=tuple(leaked),
+        leaks=tuple(leaking.leaks(shared, links, code, names, ids)),
         proof=None if proof is None else tuple(check_proof(table, proof)),
         unhashed=int((code >= 0).sum() - (code[hashed] >= 0).sum()),
+        marks=dict((proof or {}).get("leaks") or {}),
     )
 
 
-def leaked_records(found: Audit, table: pa.Table) -> list[dict[str, Any]]:
-    """An entry a leaked record: kind, value, id, split and image."""
-    rows = table.select(["id", "split", "image"]).take(pa.array([row for _, _, row in found.rows], pa.int64()))
-    return [
-        {"kind": kind, "value": value, **row}
-        for (kind, value, _), row in zip(found.rows, rows.to_pylist(), strict=True)
-    ]
-
-
-@dataclass(frozen=True)
-class ListAudit:
-    """Paths that two lists share; ``train`` and ``test`` are the numbers of distinct paths in each."""
-
-    lists: tuple[str, str]
-    train: int
-    test: int
-    shared: tuple[str, ...]
-
-    def verdict(self) -> str:
-        if not self.shared:
-            return ""
-        names = [Path(each).name for each in self.lists]
-        if names[0] == names[1]:
-            names = list(self.lists)
-        share = f"{len(self.shared)} of {self.test} paths of the second"
-        return f"leaks: path {_some(self.shared)} in {' and '.join(names)} ({share})"
-
-
-def audit_lists(train: Path, test: Path) -> ListAudit:
-    """Which paths stand in both of two lists (a path a line, further columns after white space are left out).
-
-    Raises:
-        BadInput: a list that is not there, not text, or empty.
-    """
-    first, second = read_list(train), read_list(test)
-    shared = sorted(set(first) & set(second))
-    return ListAudit((str(train), str(test)), len(set(first)), len(set(second)), tuple(shared))
-
-
-def read_list(path: Path) -> list[str]:
-    """The first column of a list of paths.
-
-    Raises:
-        BadInput: not there, not text, or empty.
-    """
-    return [posixpath.normpath(line.split()[0]) for line in read_lines(path, "a path")]
-
-
-def read_lines(path: Path, what: str) -> list[str]:
-    """The lines of a text file without the white space around them; empty ones are left out.
-
-    Raises:
-        BadInput: not there, not text, or empty.
-    """
-    wanted = f"a text file with {what} a line"
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise BadInput(path, wanted, "no such file", "check the path") from None
-    except (IsADirectoryError, NotADirectoryError):
-        raise BadInput(path, wanted, "a folder", "name a file in it") from None
-    except UnicodeDecodeError:
-        raise BadInput(path, wanted, "bytes that are not UTF-8 text", "save it as UTF-8") from None
-    found = [line.strip() for line in text.split("\n") if line.strip()]
-    if not found:
-        raise BadInput(path, wanted, "an empty list", "check the path")
-    return found
+def split_codes(table: pa.Table) -> tuple[Ints, list[str]]:
+    """(N,) the split of each record as its place in the list of names, -1 for none; and the names."""
+    splits = pa.chunked_array(table.column("split")).dictionary_encode().combine_chunks()
+    if isinstance(splits, pa.ChunkedArray):
+        splits = splits.chunk(0) if splits.num_chunks else pa.array([], pa.string()).dictionary_encode()
+    return np.asarray(splits.indices.fill_null(-1)).astype(np.int64), splits.dictionary.to_pylist()
 
 
 def as_json(found: Audit, table: pa.Table) -> dict[str, Any]:
-    """The audit as one JSON value."""
+    """The audit as one JSON value; ``leaks`` has an entry a leaked record."""
+    kinds: dict[str, int] = {}
+    for leak in found.leaks:
+        for kind in {reason.kind for reason in leak.reasons}:
+            kinds[kind] = kinds.get(kind, 0) + 1
     return {
         "ok": found.clean,
         "keys": list(found.keys),
         "counts": dict(found.counts),
-        "leaks": leaked_records(found, table),
-        "groups": [finding_json(each) for each in found.groups],
+        "leaks": leaking.as_json(found.leaks, table),
+        "leaked": dict(sorted(kinds.items())),
+        "groups": [each.as_json() for each in found.groups],
         "proof": list(found.proof or ()),
         "proved": found.proof is not None,
+        "marked": dict(found.marks),
         "without_sha256": found.unhashed,
     }
 
 
-def finding_json(finding: Finding) -> dict[str, Any]:
-    return {
-        "kind": finding.kind,
-        "value": finding.value,
-        "splits": list(finding.splits),
-        "records": finding.records,
-    }
-
-
-def _shared(
-    kind: str, rows: npt.NDArray[np.int64], values: pa.Array, code: npt.NDArray[np.int64], names: list[str]
-) -> Iterator[tuple[Finding, list[int]]]:
+def _shared(kind: str, rows: Ints, values: pa.Array, code: Ints, names: list[str]) -> Iterator[Finding]:
     """Every value that two splits have, in order, with its rows."""
     inside = code[rows] >= 0
     rows = rows[inside]
@@ -238,23 +168,36 @@ def _shared(
     ends = np.searchsorted(where[:, 0], crossed, side="right")
     texts = coded.dictionary.take(pa.array(crossed)).to_pylist()
     for text, start, end in sorted(zip(texts, starts.tolist(), ends.tolist(), strict=True)):
-        mine = where[start:end, 1]
+        mine = where[start:end, 1].copy()
         splits = tuple(sorted(names[k] for k in np.unique(code[mine]).tolist()))
-        yield Finding(kind, text, splits, len(mine)), mine.tolist()
+        yield Finding(kind, text, splits, mine)
+
+
+def _paths(column: pa.ChunkedArray, rows: Ints) -> pa.Array:
+    """Image paths as one string for one file: ``./a//b`` is ``a/b``."""
+    paths = _one(column).take(pa.array(rows))
+    odd = np.flatnonzero(np.asarray(pc.match_substring_regex(paths, r"(^|/)\.\.?/|[^:]//")))
+    if not len(odd):
+        return paths
+    plain = paths.to_pylist()
+    for place in odd.tolist():
+        plain[place] = posixpath.normpath(plain[place]) if "://" not in plain[place] else plain[place]
+    return pa.array(plain, pa.string())
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
     return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
 
 
-def _sentence(kind: str, findings: list[Finding], records: int) -> str:
+def _sentence(kind: str, findings: list[Finding]) -> str:
     splits = sorted({split for each in findings for split in each.splits})
     between = " and ".join(splits) if len(splits) < 3 else f"{', '.join(splits[:-1])} and {splits[-1]}"
     values = [each.value[:12] if kind == "bytes" else each.value for each in findings]
-    return f"{kind} {_some(values)} in {between} ({records} records)"
+    records = len(np.unique(np.concatenate([each.where for each in findings])))
+    return f"{kind} {some(values)} in {between} ({records} records)"
 
 
-def _some(values: Sequence[str]) -> str:
-    # a value may hold anything; the verdict stays one line
+def some(values: Sequence[str]) -> str:
+    """The first values in one line; they may hold anything."""
     shown = ", ".join(json.dumps(each, ensure_ascii=False)[1:-1] for each in values[:SHOWN])
     return shown + (f" and {len(values) - SHOWN} more" if len(values) > SHOWN else "")

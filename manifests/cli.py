@@ -1,4 +1,4 @@
-"""Commands about datasets as they lie on disk: ``manifest``, ``split`` and ``audit``."""
+"""Commands about datasets as they lie on disk: ``manifest`` and ``split``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 from manifests.manifest_cli import manifest
 from masksmith import options
 
-__all__ = ["audit", "manifest", "split"]
+__all__ = ["manifest", "split"]
 
 _FOLDER = click.Path(path_type=Path)
 
@@ -103,77 +103,3 @@ def split(
     )
     console.say(f"largest deviation {plan.deviation:.4f}")
     console.note(f"would write {folder}" if dry_run else f"wrote {folder}")
-
-
-@click.command()
-@click.argument("dataset", metavar="[D]", required=False, type=_FOLDER)
-@click.option("--by", callback=options.names, help="Keys to look at [default: subject, clip and all group keys].")
-@click.option("--lists", nargs=2, type=click.Path(path_type=Path), help="Compare two lists of paths instead of D.")
-@options.json_option
-def audit(dataset: Path | None, by: tuple[str, ...], lists: tuple[Path, Path] | None, as_json: bool) -> None:
-    """Look for leaks between splits; exit code 1 where there are any.
-
-    A leak is a subject, clip, floor, photo (any group) or image file that two splits share, or a path that stands in
-    two lists. A split proof is checked again. Records without a split are left out.
-
-    \b
-    Example:
-      masksmith audit feet
-      masksmith audit --lists train.txt test.txt
-    """
-    from masksmith.errors import UsageProblem
-
-    if (dataset is None) == (lists is None):
-        raise UsageProblem("give either a dataset or --lists TRAIN.txt TEST.txt")
-    if lists is not None and by:
-        raise UsageProblem("--by does not go with --lists: a list has nothing but paths")
-    if lists is not None:
-        _audit_lists(*lists, as_json)
-    elif dataset is not None:
-        _audit_dataset(dataset, by, as_json)
-
-
-def _audit_dataset(dataset: Path, by: tuple[str, ...], as_json: bool) -> None:
-    from manifests import Manifest
-    from manifests import audit as auditing
-    from masksmith import console
-    from masksmith.errors import CheckFailed
-
-    opened = Manifest.open(dataset)
-    table = opened.table(auditing.COLUMNS)
-    found = auditing.audit_table(table, opened.info.split_proof, by)
-    if found.unhashed:
-        console.warn(f"{found.unhashed} records have no image digest; their bytes were not compared")
-    if not found.counts:
-        console.warn(f"{dataset}: no record has a split, so there is nothing to compare; run masksmith split first")
-    if as_json:
-        console.emit_json({"dataset": str(dataset), **auditing.as_json(found, table)})
-    elif found.groups:
-        rows = [[each.kind, each.value, ", ".join(each.splits), each.records] for each in found.groups]
-        console.table(f"leaks of {dataset}", ["kind", "value", "splits", "records"], rows)
-    if not found.clean:
-        raise CheckFailed(found.verdict())
-    if not as_json:
-        counts = ", ".join(f"{name} {number}" for name, number in found.counts.items())
-        proof = "no split proof" if found.proof is None else "the split proof holds"
-        console.say(f"no leaks: {', '.join((*found.keys, 'image bytes'))} over {counts or 'no splits'}; {proof}")
-
-
-def _audit_lists(train: Path, test: Path, as_json: bool) -> None:
-    from manifests.audit import audit_lists
-    from masksmith import console
-    from masksmith.errors import CheckFailed
-
-    found = audit_lists(train, test)
-    if as_json:
-        entries = [{"kind": "path", "value": p, "id": p, "split": str(test), "image": p} for p in found.shared]
-        groups = [{"kind": "path", "value": p, "splits": list(found.lists), "records": 2} for p in found.shared]
-        figures = {"ok": not found.shared, "counts": {str(train): found.train, str(test): found.test}}
-        console.emit_json({**figures, "leaks": entries, "groups": groups, "shared": len(found.shared), "proof": []})
-    elif found.shared:
-        rows = [[path] for path in found.shared]
-        console.table(f"paths of {test} that are in {train} too", ["path"], rows)
-    if found.shared:
-        raise CheckFailed(found.verdict())
-    if not as_json:
-        console.say(f"no leaks: {found.train} and {found.test} paths, none in both")

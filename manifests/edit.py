@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.audit import read_lines
+from manifests.lists import read_lines
 from manifests.manifest import RECORDS, Info, Manifest, ManifestWriter
 from manifests.places import chosen, new_folder, tables_from, with_column
 from manifests.proof import check_proof, make_proof
@@ -27,11 +27,12 @@ _PLAIN = ("id", "subject", "split", "clip", "source")
 
 @dataclass(frozen=True)
 class Resplit:
-    """A split that is planned and not yet written."""
+    """A split that is planned and not yet written; ``groups`` takes the place of that column, where given."""
 
     manifest: Manifest
     plan: Plan
     table: pa.Table
+    groups: pa.ChunkedArray | None = None
 
     def write(self, out: Path | None = None) -> Path:
         """Write the manifest with the new split and its proof, in place or into another folder.
@@ -46,7 +47,10 @@ class Resplit:
         column = self.table.column("split")
         with files.sole_writer(_locked(folder)), ManifestWriter(folder, info) as writer:
             for start, table in tables_from(self.manifest, folder):
-                writer.add_table(with_column(table, "split", column.slice(start, table.num_rows)))
+                changed = with_column(table, "split", column.slice(start, table.num_rows))
+                if self.groups is not None:
+                    changed = with_column(changed, "groups", self.groups.slice(start, table.num_rows))
+                writer.add_table(changed)
         return folder
 
 

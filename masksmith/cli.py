@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "prepare": ("loaders.prepare_cli:prepare", "Bring images and masks into one manifest."),
     "manifest": ("manifests.cli:manifest", "Show, verify, compare, merge and filter manifests."),
     "split": ("manifests.cli:split", "Divide a dataset so that no subject or floor is in two splits."),
-    "audit": ("manifests.cli:audit", "Look for leaks between splits; exit code 1 where there are any."),
+    "audit": ("masksmith.commands.audit:audit", "Look for leaks between splits; exit code 1 where there are any."),
     "priors": ("loaders.cli:priors", "Preview the simulated previous-frame masks."),
     "convert": ("loaders.convert_cli:convert", "Write a dataset in the form of another tool, or read it back."),
     "models": ("trainers.cli:models", "List the networks with their sizes."),

@@ -47,8 +47,9 @@ def test_one_moved_foot_is_found_and_its_subject_named(feet: Make, edit: Make, r
     found = json.loads(out)
     assert code == 1
     assert {(leak["kind"], leak["value"]) for leak in found["leaks"]} == {("subject", moved.subject)}
-    assert sorted(leak["split"] for leak in found["leaks"]) == ["test", "train", "train"]
-    assert moved.id in {leak["id"] for leak in found["leaks"]}
+    (leak,) = found["leaks"]
+    assert (leak["id"], leak["split"], leak["kind"], leak["key"]) == (moved.id, "test", "subject", "subject")
+    assert leak["partner_splits"] == ["train", "train"] and moved.id not in leak["partners"]
     splits = ["test", "train"]
     assert found["groups"] == [{"kind": "subject", "value": moved.subject, "splits": splits, "records": 3}]
     assert found["proof"]
@@ -63,12 +64,13 @@ def test_the_same_image_in_two_splits_is_a_leak_and_records_without_a_split_are_
     code, out, err = run("audit", save(tmp_path / "d", records).folder, "--json")
     assert code == 1
     assert err == "masksmith: error: leaks: bytes abababababab in test and train (2 records)\n"
-    assert [leak["id"] for leak in json.loads(out)["leaks"]] == ["a", "b"]
+    (leak,) = json.loads(out)["leaks"]
+    assert (leak["id"], leak["kind"], leak["partners"]) == ("b", "bytes", ["a"])
 
 
 def test_more_than_five_values_are_counted(tmp_path: Path, save: Make, run: Run) -> None:
     records = [
-        Record(f"{split}{n}", "x.png", None, 4, 4, subject=f"S{n}", split=split)
+        Record(f"{split}{n}", f"{split}{n}.png", None, 4, 4, subject=f"S{n}", split=split)
         for n in range(8)
         for split in ("train", "test")
     ]
