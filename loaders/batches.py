@@ -7,8 +7,10 @@ seed, the epoch and its place in it, and on nothing else. Workers are spawned on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
@@ -19,10 +21,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from loaders.cache import decoded
 from loaders.priors import PRIOR_KINDS
 from loaders.samples import Sample, Samples
 from manifests import Manifest
-from masksmith import seeds
+from masksmith import engine, seeds
 from masksmith.errors import MasksmithError, UsageProblem
 
 _SELF = PRIOR_KINDS.index("self")
@@ -71,6 +74,7 @@ class Batches:
         shuffle: a new order each epoch.
         foreground: names of the classes that become 1, all others 0; None keeps class ids.
         drop_last: leave out the last batch of an epoch where it is not full.
+        cache: a folder for decoded pictures; the split is decoded once, into one file there, and read from it.
 
     Raises:
         UsageProblem: an unknown split's, class's, augmentation's or mix's name, or fewer records than a full batch.
@@ -92,6 +96,7 @@ class Batches:
         shuffle: bool = True,
         foreground: Sequence[str] | None = None,
         drop_last: bool = True,
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         if min(size) < 8 or batch_size < 1 or workers < 0:
             raise UsageProblem(f"size {size}, batch size {batch_size}, workers {workers}: too small")
@@ -105,6 +110,9 @@ class Batches:
                 f"{manifest.folder}: {self.records} records in split {split!r} do not fill one batch of {batch_size}; "
                 "take a smaller batch size, or keep the last batch (drop_last=False)"
             )
+        if cache is not None:
+            runner = engine.get("process" if workers else "serial", workers or None)
+            samples.cache = decoded(samples, Path(cache), runner)
         self._plan = _Plan(self)
         self._loader: DataLoader[Any] | None = None
         self._turn = 0

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from loaders import augment as augmentation
 from loaders import decoding, priors
 from loaders.augment import AUGMENTS
+from loaders.cache import Decoded
 from manifests import Manifest
 from masksmith import seeds
 from masksmith.errors import BadInput, UsageProblem, unknown_choice
@@ -45,6 +46,9 @@ class Sample:
 class Samples:
     """The samples of one split: three columns of the manifest and the settings; it pickles, and knows no torch.
 
+    Attributes:
+        cache: where pictures and masks come from instead of their files; see :func:`loaders.cache.decoded`.
+
     Args:
         manifest: the data; every record of the split needs a mask.
         split: a split's name, or None for all records.
@@ -75,6 +79,8 @@ class Samples:
         classes = dict(manifest.info.classes)
         _check_foreground(foreground, classes, needed=mix is not None)
         self.folder = Path(manifest.folder)
+        self.split, self.digest = split, manifest.digest
+        self.cache: Decoded | None = None
         self.size, self.augment, self.seed = size, augment, seed
         self.mix = None if mix is None else priors.find_mix(mix)
         self.table = decoding.ClassTable(classes, None if foreground is None else tuple(foreground))
@@ -93,7 +99,16 @@ class Samples:
         return self.folder / str(self.columns[column][index].as_py())
 
     def pair(self, index: int) -> tuple[Image, Mask]:
-        """Picture (H, W, 3) and target (H, W) of a record, as they are.
+        """Picture (H, W, 3) and target (H, W) of a record, as they are; from :attr:`cache` where there is one.
+
+        Raises:
+            BadInput: as :meth:`decode`.
+        """
+        image, mask = self.decode(index) if self.cache is None else self.cache.pair(index)
+        return image, self.table.target(mask)
+
+    def decode(self, index: int) -> tuple[Image, Mask]:
+        """Picture (H, W, 3) and class ids (H, W) of a record, from its files.
 
         Raises:
             BadInput: a damaged file, a mask of another size than its picture, an id the class table does not have.
@@ -102,7 +117,7 @@ class Samples:
         mask_path = self.path("mask", index)
         image, mask = decoding.read_pair(self.path("image", index), mask_path, height, width)
         self.table.check(mask, mask_path)
-        return image, self.table.target(resize_mask(mask, height, width))
+        return image, resize_mask(mask, height, width)
 
     def sample(self, epoch: int, index: int) -> Sample:
         """The sample that a record gives in an epoch; it depends on the seed, ``epoch`` and ``index`` alone.

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 # the context that the Croissant 1.0 specification prescribes, by its terms
 _TERMS = (
     "citeAs", "column", "dataType", "equivalentProperty", "examples", "extract", "field", "fileProperty", "fileObject",
-    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet", "references", "regex",
-    "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
+    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet",
+    "references", "regex", "repeated", "replace", "samplingRate", "separator", "source", "subField", "transform",
 )  # fmt: skip
 _TYPES = {"string": "sc:Text", "int32": "sc:Integer"}
 
