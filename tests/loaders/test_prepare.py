@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image as pillow
 
-from loaders.prepare import SHARD_ITEMS, Task, prepare
+from loaders.listing import SHARD_ITEMS
+from loaders.prepare import Task, prepare
 from loaders.readers import READERS
 from loaders.readers.folders import Folders
 from manifests import Manifest
