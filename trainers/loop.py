@@ -51,6 +51,7 @@ def train(
     on_step: OnStep | None = None,
     on_epoch: OnEpoch | None = None,
     started: float | None = None,
+    cache: str | os.PathLike[str] | None = None,
 ) -> Result:
     """Train as planned, or go on where the same run was stopped; a run that is finished is only reported.
 
@@ -60,6 +61,7 @@ def train(
         on_step: called with the number of steps taken and the loss.
         on_epoch: called with the log's row.
         started: ``time.monotonic()`` at which the time budget began; None = now.
+        cache: a folder for decoded pictures, see :class:`loaders.Batches`; what is learnt does not depend on it.
 
     Raises:
         BadInput: the folder holds another run; a file of the data is damaged.
@@ -75,7 +77,7 @@ def train(
         if before is not None and before.get("result"):
             return Result(**before["result"])
         try:
-            run = _Run(plan, folder, device, began, stack, sign)
+            run = _Run(plan, folder, device, began, stack, sign, cache)
         except Stopped:  # nothing was done yet
             raise KeyboardInterrupt from None
         files.write_json(folder / RUN, run.description())
@@ -103,6 +105,7 @@ class _Run:
         began: float,
         stack: contextlib.ExitStack,
         sign: StopSign,
+        cache: str | os.PathLike[str] | None,
     ) -> None:
         settings = plan.settings
         self.plan, self.settings, self.folder, self.device, self.sign = plan, settings, folder, device, sign
@@ -133,6 +136,7 @@ class _Run:
                 priors=None if settings.priors == NONE else settings.priors,
                 seed=settings.seed,
                 workers=settings.workers,
+                cache=cache,
                 **common,
             )
         )

@@ -20,6 +20,7 @@ from masksmith.errors import UsageProblem
 @click.option("--minutes", type=float, default=None, help="Time budget, validation included; default: all epochs.")
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @options.seed_option
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder for decoded pictures, made once.")
 @click.option("--allow-leaks", is_flag=True, help="Train although two splits share subjects, floors or images.")
 @options.dry_run_option
 @options.json_option
@@ -32,6 +33,7 @@ def train(
     minutes: float | None,
     changes: tuple[str, ...],
     seed: int,
+    cache: Path | None,
     allow_leaks: bool,
     dry_run: bool,
     as_json: bool,
@@ -73,7 +75,7 @@ def train(
         f"{plan.counts['val']:,} to choose by; foreground: {', '.join(plan.foreground)}; "
         f"{f'{settings.minutes:g} minutes' if settings.minutes else f'{settings.epochs} epochs'}"
     )
-    result = loop.train(plan, out, on_epoch=_line, started=started)
+    result = loop.train(plan, out, on_epoch=_line, started=started, cache=cache)
     if as_json:
         console.emit_json(asdict(result))
         return
