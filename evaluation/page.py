@@ -3,8 +3,7 @@
 Beside the keys of :func:`evaluation.report.document` it shows these of report.json, each where it is there:
 
 - ``sweep``: ``thresholds``, and a list of values for each figure (:meth:`evaluation.sweep.Sweep.document`);
-- ``calibration``: the rows of :meth:`evaluation.calibration.Calibration.reliability`, bare or under ``reliability``,
-  with ``ece`` and ``brier`` beside them or at the top level;
+- ``reliability``: the rows of :meth:`evaluation.calibration.Calibration.reliability`, with ``ece`` and ``brier``;
 - ``skip_curve``: the rows of :meth:`evaluation.skipping.SkipCurve.rows`;
 - ``coco_ap``, ``sad``, ``mse``, ``gradient_error``, ``connectivity_error``: figures for the table.
 """
@@ -155,8 +154,7 @@ def _sweep(made: Mapping[str, Any]) -> str:
 
 
 def _calibration(made: Mapping[str, Any]) -> str:
-    found = made.get("calibration")
-    rows = (found.get("reliability") or found.get("bins")) if isinstance(found, Mapping) else found
+    rows = made.get("reliability")
     if not rows:
         return ""
     points = [(row["confidence"], row["foreground"]) for row in rows if row["confidence"] is not None]
@@ -170,8 +168,7 @@ def _calibration(made: Mapping[str, Any]) -> str:
         marks=True,
         says="The share of foreground among pixels against the probability they were given; the diagonal is perfect",
     )
-    known = {**made, **(found if isinstance(found, Mapping) else {})}
-    told = [f"{listing.NAMES[name]} {number(known[name])}" for name in ("ece", "brier") if known.get(name) is not None]
+    told = [f"{listing.NAMES[name]} {number(made[name])}" for name in ("ece", "brier") if made.get(name) is not None]
     return card("Calibration", drawn, " · ".join([*told, "on the dashed line the probabilities are true"]))
 
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -74,14 +75,15 @@ def film(
     numbers: Sequence[int] | None = None,
     step: int = 1,
     fps: float = 25.0,
-    most: int = MOST_FRAMES,
+    total: int | None = None,
 ) -> Reel:
     """Judge a clip frame by frame and encode its errors as H.264.
 
     Args:
-        samples: the frames in order, taken one at a time; those beyond ``most`` are counted only.
+        samples: the frames in order; at most :data:`MOST_FRAMES` are taken, one at a time.
         numbers: of the frames; a number other than the last plus ``step`` is a gap, and has no value in the traces.
         fps: of the video.
+        total: how many frames the clip has, where not all are given.
 
     Raises:
         ValueError: no frame, or frames of several sizes.
@@ -89,12 +91,8 @@ def film(
     judge = ClipJudge(clip, step=step)
     trace = _Trace()
     shown: list[npt.NDArray[np.uint8]] = []  # shrunk: at most 300 of 384 x 384
-    total = 0
-    for sample in samples:
-        total += 1
-        if total > most:
-            continue
-        judge.update(sample.pred != 0, sample.truth, frame=numbers[total - 1] if numbers else None)
+    for sample in islice(samples, MOST_FRAMES):
+        judge.update(sample.pred != 0, sample.truth, frame=numbers[len(shown)] if numbers else None)
         trace.take(judge)
         shown.append(_small(sample))
     if not shown:
@@ -109,7 +107,7 @@ def film(
         width,
         height,
         len(shown),
-        total,
+        total or len(shown),
         numbers[0] if numbers else 0,
         fps,
         trace.values(),
@@ -123,7 +121,7 @@ def encoded(frames: Sequence[npt.NDArray[np.uint8]], fps: float, *, most_bytes: 
     data = b""
     for crf in _CRFS:
         buffer = io.BytesIO()
-        with av.open(buffer, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with av.open(buffer, "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
             stream.height, stream.width = frames[0].shape[:2]
             stream.pix_fmt = "yuv420p"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +66,26 @@ def write(out: Path, made: dict[str, Any], judged: Judged, given: dict[str, Any]
             ranked[rank] = [pictures.draw(sample(position)) for position in positions]
         drawn = seeds.rng(given["seed"], "wall").permutation(len(counts))[:WALL]
         wall = [pictures.draw(sample(int(k)), width=200, panels=False) for k in sorted(drawn)]
-    report.write(out, made, counts, ranked=ranked, wall=wall)
+    reels = _reels(judged, made) if sample and judged.time else []
+    report.write(out, made, counts, ranked=ranked, wall=wall, reels=reels)
+
+
+def _reels(judged: Judged, made: dict[str, Any]) -> list[Any]:
+    """Small videos of the most restless clip, a middling one and the stillest."""
+    from evaluation import reel
+
+    sample = judged.sample
+    if sample is None:
+        return []
+    clips, frames = judged.counts.column("clip"), judged.counts.column("frame")
+    found = []
+    for name in reel.choose(made["clips"]):
+        places = [k for k, clip in enumerate(clips) if clip == name][: reel.MOST_FRAMES]
+        numbers = [int(frames[k]) for k in places]
+        step = min((b - a for a, b in pairwise(numbers)), default=1)
+        total = clips.count(name)
+        found.append(reel.film(name, map(sample, places), numbers=numbers, step=step, total=total))
+    return found
 
 
 def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
