@@ -82,7 +82,7 @@ def shot(sample: Drawn, names: Sequence[str]) -> str:
 def shape(samples: Iterable[Drawn]) -> str:
     """The middle aspect ratio, so that pictures of several sizes stand in even rows."""
     shapes = sorted(sample.width / sample.height for sample in samples)
-    return f' style="--shape:{min(max(shapes[len(shapes) // 2], 0.75), 1.6):.3f}"'
+    return f' style="--shape:{min(max(shapes[len(shapes) // 2], 0.75), 1.78):.3f}"'
 
 
 def _sides(samples: Sequence[Drawn]) -> list[str]:

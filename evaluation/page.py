@@ -116,7 +116,7 @@ def _plots(made: Mapping[str, Any], plotted: Mapping[str, Any]) -> str:
         y_label="foreground IoU",
         says="Foreground IoU of each image against the area of its true mask",
     )
-    reached = " · ".join(f"{share:.1%} reach {x}" for x, share in made["map_at_x"].items() if share is not None)
+    reached = " · ".join(f"{100 * share:.1f} % reach {x}" for x, share in made["map_at_x"].items() if share is not None)
     cards = [
         card("mAP@x", curve, reached),
         card("IoU per image", spread),

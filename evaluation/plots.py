@@ -99,7 +99,7 @@ def scatter(
         size = 4 if stands == 1 else min(4 + math.log2(stands) / 2, 9)
         marks.append((round(size), f"M{across[k]:.1f} {up[k]:.1f}h0"))
     paths = "".join(
-        f'<path class="dots" stroke-width="{size}" opacity="{0.42 if size < 5 else 0.7}" '
+        f'<path class="dots" stroke-width="{size}" opacity="{0.55 if size < 5 else 0.75}" '
         f'd="{"".join(mark for wide, mark in marks if wide == size)}"/>'
         for size in sorted({wide for wide, _ in marks})
     )

@@ -49,6 +49,8 @@ svg .thin { stroke-width: 1.4; }
 .keys li { overflow-wrap: anywhere; min-width: 0; }
 .keys i { display: inline-block; width: 14px; height: 3px; border-radius: 2px; background: var(--c); margin-right: 6px;
   vertical-align: 3px; }
+.sorts thead th { white-space: normal; }
+.sorts td:first-child { min-width: 96px; }
 th button {
   font: inherit; color: inherit; background: none; border: 0; padding: 2px 0; margin: 0; cursor: pointer;
   text-align: inherit; white-space: inherit;
@@ -124,11 +126,16 @@ dialog.large form { margin: 0; text-align: right; }
 .wall figcaption { font-size: 11.5px; }
 .reels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 16px; }
 .reel video { display: block; width: 100%; max-height: 420px; background: #1e2126; border-radius: 6px; }
+.reels > .reel:only-child { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 20px; }
+.reel:only-child > h3, .reel:only-child > .aside { grid-column: 1 / -1; }
+.reel:only-child video { grid-row: 2 / span 4; }
+.reel:only-child .now { margin-top: 0; }
 .reel h3 { overflow-wrap: anywhere; }
 .reel .now { font-size: 12.5px; color: var(--soft); margin: 8px 0 0; min-height: 1.4em; }
 .cursor { stroke: var(--mark); stroke-width: 1.5; }
 footer { overflow-wrap: anywhere; }
 @media (max-width: 860px) {
+  .reels > .reel:only-child { display: block; }
   .wall { grid-template-columns: repeat(6, minmax(0, 1fr)); }
   .shots { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (max-width: 560px) {
