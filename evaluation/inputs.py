@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from evaluation import boundary
 from evaluation.coding import Coding, CodingCheck
 from evaluation.counts import Counts, CountsBuilder, Joint, joint_counts, present_values, reduce_joint
+from evaluation.stored import Stored, Where, read_ids, read_level
 from masksmith import images
 from masksmith.errors import BadInput, UsageProblem
 
@@ -29,8 +30,8 @@ class Pair:
     """A prediction and its truth under their common name: the path below the folder, without the suffix."""
 
     name: str
-    pred: Path
-    truth: Path
+    pred: Where
+    truth: Where
 
 
 def pair_folders(pred: str | os.PathLike[str], truth: str | os.PathLike[str]) -> list[Pair]:
@@ -40,42 +41,73 @@ def pair_folders(pred: str | os.PathLike[str], truth: str | os.PathLike[str]) ->
         BadInput: no such folder, no masks in it, two files of one name, or a name that only one side has.
     """
     left, right = named_files(pred), named_files(truth)
+    return [Pair(name, left[name], right[name]) for name in match(left, right, pred, truth)[0]]
+
+
+def match(
+    left: Mapping[str, Any], right: Mapping[str, Any], pred: Any, truth: Any, *, common: bool = False
+) -> tuple[list[str], list[str]]:
+    """The names that predictions (``left``) and truths (``right``) share, in natural order.
+
+    Args:
+        pred, truth: where the names came from, for errors.
+        common: leave out names that only one side has, instead of refusing them.
+
+    Returns:
+        (names, notes on what was left out).
+
+    Raises:
+        BadInput: a name that only one side has, or (with ``common``) no common name at all.
+    """
     missing = [name for name in right if name not in left]
     extra = [name for name in left if name not in right]
+    names = sorted((name for name in left if name in right), key=natural)
+    if common and (missing or extra):
+        told = ((missing, "truth masks have no prediction"), (extra, "predictions have no truth"))
+        notes = [f"{len(lone):,} {what} and were left out: {_few(lone)}" for lone, what in told if lone]
+        if not names:
+            raise BadInput(pred, "names that the truth has too", f"none ({'; '.join(notes)})", "check the paths")
+        return names, notes
+    alike = {name.casefold() for name in missing} & {name.casefold() for name in extra}
     if missing:
         raise BadInput(
             pred,
             f"a prediction for each of the {len(right):,} truth masks",
-            f"{len(missing):,} missing: {_few(missing)}" + (f", and {len(extra):,} without truth" if extra else ""),
-            "predict the missing ones, or give the truth of these predictions only (names must match)",
+            f"{len(missing):,} missing: {_few(missing)}"
+            + (f", and {len(extra):,} without truth: {_few(extra)}" if extra else ""),
+            "write the names alike, in upper and lower case too"
+            if alike
+            else "predict the missing ones, or judge those that both sides have with --common",
         )
     if extra:
         raise BadInput(
             truth,
             f"a truth mask for each of the {len(left):,} predictions",
             f"{len(extra):,} missing: {_few(extra)}",
-            "add their truth, or take these predictions away (names must match)",
+            "add their truth, or judge those that both sides have with --common",
         )
-    return [Pair(name, left[name], right[name]) for name in sorted(left, key=natural)]
+    return names, []
 
 
 def named_files(folder: str | os.PathLike[str]) -> dict[str, Path]:
     """Name -> mask file of a folder; see :func:`pair_folders`.
 
     Raises:
-        BadInput: no such folder, no picture files in it, or two of one name.
+        BadInput: no such folder, no picture files or arrays in it, or two of one name (upper and lower case alike).
     """
     found: dict[str, Path] = {}
-    for path in images.list_images(folder):
+    folded: dict[str, Path] = {}
+    arrays = (path for path in Path(folder).rglob("*.npy") if not path.name.startswith("."))
+    for path in sorted([*images.list_images(folder), *arrays]):
         name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in found:
+        if other := folded.get(name.casefold()):
             raise BadInput(
                 path,
                 "one mask of each name",
-                f"{found[name].name} and {path.name} in the same folder",
+                f"{other.name} and {path.name} in the same folder",
                 "keep one of them (masks and photos go to folders of their own)",
             )
-        found[name] = path
+        found[name] = folded[name.casefold()] = path
     if not found:
         raise BadInput(folder, "a folder of masks", "no picture files in it", "check the path")
     return found
@@ -134,16 +166,9 @@ class Size:
         return pred, images.resize_mask(truth, int(height), int(width))
 
 
-def read(path: str | os.PathLike[str]) -> Mask:
-    """A mask's values as stored.
-
-    Raises:
-        BadInput: it cannot be read, or it is no mask.
-    """
-    try:
-        return images.read_mask(path)
-    except (OSError, ValueError, SyntaxError, cv2.error) as fault:
-        raise BadInput(path, "a readable mask", f"a damaged file ({fault})", "replace or remove it") from None
+def read(path: str | os.PathLike[str] | Stored) -> Mask:
+    """A mask's values as stored; see :func:`evaluation.stored.read_ids`."""
+    return read_ids(path)
 
 
 @dataclass(frozen=True)
@@ -152,7 +177,7 @@ class Reader:
 
     Args:
         size: see :class:`Size`.
-        soft: predictions are grey levels, 0 to 255 for 0 to 1.
+        soft: predictions are levels; see :func:`evaluation.stored.read_level`.
         threshold: a soft prediction of at least this is foreground.
     """
 
@@ -166,12 +191,15 @@ class Reader:
         Raises:
             BadInput: a file cannot be read, or sizes differ.
         """
-        stored, truth = read(pair.pred), read(pair.truth)
         if not self.soft:
-            pred, truth = self.size.fit(stored, truth, pair.pred)
+            pred, truth = self.size.fit(read(pair.pred), read(pair.truth), pair.pred)
             return pred, truth, ()
-        level, truth = self.size.fit(np.asarray(stored / np.float32(255), np.float32), truth, pair.pred)
-        return (level >= self.threshold).astype(np.uint8), truth, present_values(stored)
+        stored = self.level(pair.pred)
+        level, truth = self.size.fit(stored, read(pair.truth), pair.pred)
+        values = present_values(cv2.convertScaleAbs(stored, alpha=255))
+        if not isinstance(pair.pred, Path) or pair.pred.suffix.lower() == ".npy":
+            values = (*values, 255)  # floats of 0 and 1 are levels, unlike the values 0 and 1 of a picture
+        return (level >= self.threshold).astype(np.uint8), truth, values
 
     def frame(self, pair: Pair, coding: Coding) -> tuple[npt.NDArray[Any], Mask]:
         """(prediction, truth) for time figures: the prediction stays float32 in [0, 1] where it is soft."""
@@ -180,13 +208,13 @@ class Reader:
         level, truth = self.size.fit(self.level(pair.pred), read(pair.truth), pair.pred)
         return level, coding.truth(truth)
 
-    def alone(self, path: str | os.PathLike[str], coding: Coding) -> npt.NDArray[Any]:
+    def alone(self, path: str | os.PathLike[str] | Stored, coding: Coding) -> npt.NDArray[Any]:
         """A prediction without truth, soft (float32) or as class ids."""
         return self.level(path) if self.soft else coding.pred(read(path))
 
-    def level(self, path: str | os.PathLike[str]) -> npt.NDArray[np.float32]:
+    def level(self, path: str | os.PathLike[str] | Stored) -> npt.NDArray[np.float32]:
         """A soft prediction's file as (H, W) float32 in [0, 1]."""
-        return np.asarray(read(path) / np.float32(255), np.float32)
+        return read_level(path)
 
     def joint(self, pair: Pair) -> tuple[Joint, tuple[int, ...]]:
         """The joint counts of a pair's values as they are stored, and the grey levels of a soft prediction."""
