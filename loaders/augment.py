@@ -2,7 +2,8 @@
 
 ``pirshutuk2023`` (document P): horizontal flip; rotate, scale, pad, crop; brightness, contrast, gamma; motion blur.
 The paper gives no strengths, ours stand in :class:`Strengths`. ``demborg2018`` (document F): one random point in
-each corner cell of a 3 x 3 grid, those points warped to the corners of the output.
+each corner cell of a 3 x 3 grid, those points warped to the corners of the output. ``cepeopleseg2021`` (document C):
+size changed by a random ratio, crop, flip, colour jitter. ``resnext2021`` (document R): flip.
 
 Everything is drawn from the generator that is handed in. Pictures move bilinearly and class ids by nearest
 neighbour, in one warp. OpenCV does the work: a general augmentation library takes three times as long for the same
@@ -13,14 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import cv2
 import numpy as np
 
 from loaders import warps
+from loaders.pipeline import Pipeline, is_pipeline
 from masksmith.errors import unknown_choice
-from masksmith.images import Image, Mask
+from masksmith.images import Image, Mask, resize_image, resize_mask
 
 Pair = tuple[Image, Mask]
 
@@ -98,6 +101,48 @@ def demborg2018(
     return image, mask
 
 
+def cepeopleseg2021(
+    image: Image,
+    mask: Mask,
+    rng: np.random.Generator,
+    *,
+    outside: int = 0,
+    ratios: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5),
+    jitter: float = 0.2,
+) -> Pair:
+    """Document C's augmentation of (H, W, 3) and (H, W); sizes stay.
+
+    The document brings the longest side to a base size, multiplies by a random ratio, crops, flips, and jitters the
+    colours. Pictures come here at the working size (its 160 x 128), which is the base: a ratio above 1 crops a part of
+    it, below 1 leaves room around it, at a random place. The document gives no strengths of the jitter; ours is even
+    up to ``jitter`` either way for brightness, contrast and saturation, and a tenth of the circle of that for hue.
+
+    Args:
+        outside: the class id of what a smaller picture leaves empty (it is black there).
+    """
+    height, width = mask.shape
+    ratio = float(rng.choice(ratios))
+    tall, wide = max(1, round(height * ratio)), max(1, round(width * ratio))
+    image, mask = resize_image(image, tall, wide), resize_mask(mask, tall, wide)
+    y, x = (int(rng.integers(abs(d) + 1)) for d in (tall - height, wide - width))
+    if ratio > 1:
+        image, mask = image[y : y + height, x : x + width], mask[y : y + height, x : x + width]
+    elif ratio < 1:
+        edges = (y, height - tall - y, x, width - wide - x)
+        image = np.asarray(cv2.copyMakeBorder(image, *edges, cv2.BORDER_CONSTANT, value=(0, 0, 0)), np.uint8)
+        mask = np.asarray(cv2.copyMakeBorder(mask, *edges, cv2.BORDER_CONSTANT, value=(outside,)), np.uint8)
+    if rng.random() < 0.5:
+        image, mask = flip(image), flip(mask)
+    brightness, contrast, saturation, hue = rng.uniform(-jitter, jitter, 4)
+    image = relight(np.ascontiguousarray(image), brightness, 1.0 + contrast, 1.0)
+    return tint(image, 1.0 + saturation, hue / 10), np.ascontiguousarray(mask)
+
+
+def resnext2021(image: Image, mask: Mask, rng: np.random.Generator, *, outside: int = 0) -> Pair:
+    """Document R's augmentation of (H, W, 3) and (H, W): a horizontal flip, every second time."""
+    return (flip(image), flip(mask)) if rng.random() < 0.5 else (image, mask)
+
+
 def unchanged(image: Image, mask: Mask, rng: np.random.Generator, *, outside: int = 0) -> Pair:
     """No augmentation."""
     return image, mask
@@ -107,14 +152,41 @@ AUGMENTS: dict[str, Callable[..., Pair]] = {
     "none": unchanged,
     "pirshutuk2023": pirshutuk2023,
     "demborg2018": demborg2018,
+    "cepeopleseg2021": cepeopleseg2021,
+    "resnext2021": resnext2021,
 }
+
+
+def find_augment(name: str) -> Callable[..., Pair]:
+    """The recipe of that name, or the pipeline in a file of that name (see :mod:`loaders.pipeline`).
+
+    Raises:
+        UsageProblem: no recipe of that name.
+        BadInput: the file holds no pipeline.
+    """
+    if is_pipeline(name):
+        made = Pipeline(name)
+        return partial(_by_pipeline, made)
+    if name not in AUGMENTS:
+        raise unknown_choice("augmentation", name, [*AUGMENTS, "a pipeline's file (.json, .yaml)"])
+    return AUGMENTS[name]
+
+
+def notes_of(name: str) -> tuple[str, ...]:
+    """What the user should know about an augmentation before it is used; raises as :func:`find_augment`."""
+    recipe = find_augment(name)
+    return recipe.args[0].notes if isinstance(recipe, partial) else ()
+
+
+def _by_pipeline(made: Pipeline, image: Image, mask: Mask, rng: np.random.Generator, *, outside: int = 0) -> Pair:
+    return made(image, mask, rng)
 
 
 def augment(name: str, image: Image, mask: Mask, rng: np.random.Generator, *, outside: int = 0) -> Pair:
     """Augment by the recipe of that name.
 
     Args:
-        name: a key of :data:`AUGMENTS`.
+        name: a key of :data:`AUGMENTS`, or the path of a pipeline.
         image: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8 class ids; 255 (ignore) moves like any other.
         outside: class id of places the picture does not cover.
@@ -123,11 +195,10 @@ def augment(name: str, image: Image, mask: Mask, rng: np.random.Generator, *, ou
         UsageProblem: no recipe of that name.
         ValueError: image and mask differ in size.
     """
-    if name not in AUGMENTS:
-        raise unknown_choice("augmentation", name, AUGMENTS)
+    recipe = find_augment(name)
     if image.shape[:2] != mask.shape:
         raise ValueError(f"image {image.shape} and mask {mask.shape} differ in size")
-    return AUGMENTS[name](image, mask, rng, outside=outside)
+    return recipe(image, mask, rng, outside=outside)
 
 
 def flip(values: Image) -> Image:
@@ -140,6 +211,16 @@ def relight(image: Image, brightness: float, contrast: float, gamma: float) -> I
     value = np.arange(256) / 255.0
     lit = np.clip((value - 0.5) * contrast + 0.5 + brightness, 0.0, 1.0) ** gamma
     return np.asarray(cv2.LUT(image, np.round(lit * 255.0).astype(np.uint8)), np.uint8)
+
+
+def tint(image: Image, saturation: float, hue: float) -> Image:
+    """Saturation multiplied, hue turned by a share of the circle."""
+    value = np.arange(256)
+    hues = np.where(value < 180, (value + round(hue * 180)) % 180, value)
+    strong = np.clip(np.round(value * saturation), 0, 255)
+    table = np.dstack([hues, strong, value]).astype(np.uint8)
+    turned = cv2.LUT(cv2.cvtColor(image, cv2.COLOR_RGB2HSV), table)
+    return np.asarray(cv2.cvtColor(turned, cv2.COLOR_HSV2RGB), np.uint8)
 
 
 def motion_blur(image: Image, length_px: int, angle_deg: float) -> Image:

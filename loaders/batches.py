@@ -66,7 +66,8 @@ class Batches:
         split: ``"train"``, ``"val"``, ``"test"``, or None for all records.
         size: (H, W) in pixels; pictures are resized to it without keeping their aspect.
         batch_size: samples a batch.
-        augment: ``"none"``, ``"pirshutuk2023"`` or ``"demborg2018"``.
+        augment: a name in ``AUGMENTS`` such as ``"none"`` or ``"pirshutuk2023"``, or the path of a pipeline of
+            Albumentations (:mod:`loaders.pipeline`).
         priors: the mix of previous masks, ``"paper"``, ``"empty30"`` or ``"data"``; None for none.
         seed: of order, augmentation and priors.
         workers: processes that prepare batches; 0 prepares them here. The script that asks for some needs the

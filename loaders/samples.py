@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from loaders import augment as augmentation
 from loaders import decoding, priors
-from loaders.augment import AUGMENTS
+from loaders.augment import find_augment
 from loaders.cache import Decoded
 from manifests import Manifest
 from masksmith import seeds
@@ -53,7 +52,7 @@ class Samples:
         manifest: the data; every record of the split needs a mask.
         split: a split's name, or None for all records.
         size: (H, W) in pixels; pictures are resized to it without keeping their aspect.
-        augment: a key of ``AUGMENTS``.
+        augment: a key of ``AUGMENTS``, or the path of a pipeline of Albumentations.
         mix: a key of ``MIXES``, or None for no previous masks.
         seed: of augmentation and priors.
         foreground: names of the classes that become 1, all others 0; None keeps class ids.
@@ -74,8 +73,7 @@ class Samples:
         seed: int = 0,
         foreground: Sequence[str] | None = None,
     ) -> None:
-        if augment not in AUGMENTS:
-            raise unknown_choice("augmentation", augment, AUGMENTS)
+        self._augment = find_augment(augment)
         classes = dict(manifest.info.classes)
         _check_foreground(foreground, classes, needed=mix is not None)
         self.folder = Path(manifest.folder)
@@ -127,7 +125,7 @@ class Samples:
         """
         rng = seeds.rng(self.seed, "sample", epoch, index)
         image, mask = self.pair(index)
-        image, mask = augmentation.augment(self.augment, image, mask, rng, outside=self.table.outside)
+        image, mask = self._augment(image, mask, rng, outside=self.table.outside)
         if self.mix is None:
             return Sample(self.id(index), image, mask, None, None, None)
         kind = priors.draw_kind(rng, self.mix)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from loaders.augment import AUGMENTS
+from loaders.augment import notes_of
 from loaders.priors import MIXES
 from manifests import IGNORE, Manifest
 from manifests.audit import audit
@@ -82,8 +82,7 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
     if settings.model not in MODELS:
         raise unknown_choice("model", settings.model, MODELS)
     find_loss(settings.loss)
-    if settings.augment not in AUGMENTS:
-        raise unknown_choice("augmentation", settings.augment, AUGMENTS)
+    told = notes_of(settings.augment)
     if settings.priors != NONE and settings.priors not in MIXES:
         raise unknown_choice("prior mix", settings.priors, (*MIXES, NONE))
     manifest = Manifest.open(data)
@@ -94,7 +93,7 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
             raise BadInput(
                 manifest.folder, f"records in split {split!r}, {use}", there, "divide the data: masksmith split"
             )
-    notes: list[str] = []
+    notes: list[str] = list(told)
     _refuse_leaks(manifest, allow_leaks, notes)
     foreground, merged, classes = _classes(manifest, settings)
     network = build(settings.model, classes, dropout=settings.dropout)

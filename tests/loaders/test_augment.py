@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -140,3 +141,65 @@ def test_unknown_names_and_unequal_sizes_are_refused() -> None:
         augment("demborg", picture_of(mask), mask, np.random.default_rng(0))
     with pytest.raises(ValueError, match="differ in size"):
         augmentation.augment("none", picture_of(mask), mask[:-1], np.random.default_rng(0))
+
+
+def test_the_crop_of_document_c_keeps_the_size_and_changes_the_scale() -> None:
+    from loaders.augment import cepeopleseg2021
+
+    mask = np.zeros((128, 160), np.uint8)
+    mask[54:74, 70:90] = 2
+    image = np.repeat((mask * 100)[..., None], 3, axis=2)
+    found: dict[int, int] = {}
+    for seed in range(60):
+        for ratio in (0.5, 0.75, 1.0, 1.25, 1.5):
+            moved_image, moved = cepeopleseg2021(
+                image, mask, np.random.default_rng(seed), outside=7, ratios=(ratio,), jitter=0.0
+            )
+            assert moved_image.shape == image.shape and moved.shape == mask.shape
+            side = round(20 * ratio)
+            found[side] = found.get(side, 0) + 1
+            assert abs(int((moved == 2).sum()) - side * side) <= 2 * side + 1
+            empty = 1 - min(1.0, ratio) ** 2
+            assert float((moved == 7).mean()) == pytest.approx(empty, abs=0.02)
+            inside = cv2.erode((moved == 2).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+            assert (moved_image[inside] == 200).all() and not moved_image[moved == 7].any()
+    assert sorted(found) == [10, 15, 20, 25, 30]
+
+
+def test_the_ratios_of_document_c_are_drawn_evenly() -> None:
+    from loaders.augment import cepeopleseg2021
+
+    mask = np.ones((32, 40), np.uint8)
+    image = np.zeros((32, 40, 3), np.uint8)
+    shares = [
+        float((cepeopleseg2021(image, mask, np.random.default_rng(seed), outside=9)[1] == 9).mean())
+        for seed in range(500)
+    ]
+    near = [sum(abs(share - (1 - ratio**2)) < 0.03 for share in shares) / 500 for ratio in (0.5, 0.75)]
+    assert near == pytest.approx([0.2, 0.2], abs=0.05)
+    assert sum(share == 0 for share in shares) / 500 == pytest.approx(0.6, abs=0.06)
+
+
+def test_document_r_flips_every_second_picture_and_nothing_else() -> None:
+    from loaders.augment import resnext2021
+
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    mask = rng.integers(0, 3, (20, 30), dtype=np.uint8)
+    flipped = 0
+    for seed in range(200):
+        moved_image, moved = resnext2021(image, mask, np.random.default_rng(seed))
+        turned = np.array_equal(moved, mask[:, ::-1])
+        assert np.array_equal(moved_image, image[:, ::-1] if turned else image)
+        flipped += turned
+    assert 75 < flipped < 125
+
+
+def test_a_tint_turns_the_hue_and_changes_the_strength_of_colours() -> None:
+    from loaders.augment import tint
+
+    red = np.full((4, 4, 3), (200, 40, 40), np.uint8)
+    assert tint(red, 1.0, 1 / 3)[0, 0].tolist() == [40, 200, 40]
+    assert tint(red, 0.0, 0.0)[0, 0].tolist() == [200, 200, 200]
+    grey = np.full((4, 4, 3), 90, np.uint8)
+    assert np.array_equal(tint(grey, 1.3, 0.2), grey)
