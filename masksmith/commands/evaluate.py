@@ -9,9 +9,11 @@ from typing import Any
 import click
 
 from masksmith import console, options
-from masksmith.commands import evaluate_checks, evaluate_output, evaluate_sources
+from masksmith.commands import evaluate_checks, evaluate_coco, evaluate_masks, evaluate_output, evaluate_sources
 from masksmith.commands.evaluate_parts import PARTS, part_options
 from masksmith.errors import BadInput, CheckFailed
+
+PATH = click.Path(path_type=Path)
 
 
 def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
@@ -23,30 +25,31 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 
 
 @click.command()
-@click.argument("pred", type=click.Path(path_type=Path), required=False)
-@click.argument("truth", type=click.Path(path_type=Path), required=False)
-@click.option(
-    "--model", "run", type=click.Path(path_type=Path), help="A run folder or .safetensors to judge on --data."
-)
-@click.option("--data", type=click.Path(path_type=Path), help="The manifest to judge --model on.")
-@click.option("--split", help="Split of --data, or all [default: test if there is one, else val, else all].")
-@click.option(
-    "--from-counts", type=click.Path(path_type=Path), multiple=True, help="Reduce counts.parquet again; several join."
-)
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.html, report.json and counts.parquet.")
+@click.argument("pred", type=PATH, required=False)
+@click.argument("truth", type=PATH, required=False)
+@click.option("--model", "run", type=PATH, help="A run folder or .safetensors to judge on --data.")
+@click.option("--data", type=PATH, help="The manifest to judge --model, or PRED by record id, on.")
+@click.option("--split", help="Split of the data, or all [default: test, else val, else all].")
+@click.option("--truth-column", metavar="NAME", help="Column of truths, where PRED is a datasets folder on disk.")
+@click.option("--pred-column", metavar="NAME", help="Column of predictions in it.")
+@click.option("--from-counts", type=PATH, multiple=True, help="Reduce counts.parquet again; several join.")
+@click.option("--out", type=PATH, help="Folder for report.html, report.json and counts.parquet.")
+@click.option("--classes", callback=options.names, help="Class ids, such as 0,1,2 [default: as found].")
+@click.option("--class-table", type=PATH, help="Names, ids and colours of classes, .json or .csv.")
+@click.option("--foreground", callback=options.names, metavar="NAMES", help="Classes of --data that PRED's one means.")
+@click.option("--soft", is_flag=True, help="PRED holds levels: 8 bits, 16 bits, or floats in [0, 1].")
+@click.option("--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Foreground from here.")
+@click.option("--at", "size", metavar="SIZE", help="Compare at this size: truth, pred or HEIGHTxWIDTH.")
+@click.option("--common", is_flag=True, help="Judge the names both sides have; the others are told.")
+@click.option("--allow-unreadable", type=click.IntRange(0), default=0, metavar="N", help="Leave out N damaged files.")
+@click.option("--clips", is_flag=True, help="Folders and stacks are clips: time figures too.")
+@click.option("--flow", help="Motion of clips from pictures, for warp_iou: dis or farneback.")
+@click.option("--images", "photos", type=PATH, help="Photos of the masks, for the report and --flow.")
 @click.option("--headline", default="iou_fg_image", show_default=True, help="The figure to name first.")
 @click.option("--empty", default="one", show_default=True, help="A class absent from both sides: one, skip or zero.")
-@click.option("--at", "size", metavar="SIZE", help="Compare at this size: truth, pred or HEIGHTxWIDTH.")
-@click.option("--classes", callback=options.names, help="Class ids of two folders, such as 0,1,2 [default: as found].")
-@click.option("--images", "photos", type=click.Path(path_type=Path), help="Photos of two folders, for the report.")
-@click.option("--soft", is_flag=True, help="PRED holds grey levels, 0 to 255 for 0 to 1.")
-@click.option(
-    "--threshold", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Foreground from here on."
-)
-@click.option("--boundary", is_flag=True, help="Boundary figures too (bands, contours, distances of surfaces).")
+@click.option("--boundary", is_flag=True, help="Boundary figures too (bands, contours, distances).")
 @click.option("--tolerance", type=click.FloatRange(0), metavar="PX", help="What surface_dice forgives [default: 2].")
 @click.option("--save-masks", is_flag=True, help="Keep the model's masks in OUT/masks.")
-@click.option("--flow", help="Estimate the motion of clips, for warp_iou: dis or farneback [default: no motion].")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
 @click.option("--fail-under", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is lower; repeatable.")
 @click.option("--fail-over", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is higher; repeatable.")
@@ -68,6 +71,9 @@ def evaluate(**given: Any) -> None:
     \b
     Example:
       masksmith evaluate predictions truth --out report
+      masksmith evaluate predicted.mp4 truth.mp4                 (also .npy, .npz, and folders of videos)
+      masksmith evaluate results.json instances.json             (COCO: AP, and figures of each category)
+      masksmith evaluate predictions --data feet --split test    (by record id; intervals over subjects)
       masksmith evaluate --model runs/feet --data feet --fail-under iou_fg_image=0.9
     """
     from evaluation import region, report
@@ -82,8 +88,10 @@ def evaluate(**given: Any) -> None:
         judged = evaluate_sources.again(given)
     elif given["run"]:
         judged = evaluate_sources.model(given)
+    elif given["truth"] and given["truth"].suffix.lower() == ".json":
+        judged = evaluate_coco.coco(given)
     else:
-        judged = evaluate_sources.folders(given)
+        judged = evaluate_masks.masks(given)
     if judged is None:
         return
     try:

@@ -47,24 +47,42 @@ def usage(given: dict[str, Any]) -> None:
         more = (given["pred"], given["truth"])
         given["from_counts"] += tuple(path for path in more if path)
         given["pred"] = given["truth"] = None
-    ways = [bool(given["pred"] or given["truth"]), bool(given["run"] or given["data"]), bool(given["from_counts"])]
-    if sum(ways) != 1:
-        raise UsageProblem("give one of: PRED and TRUTH, --model and --data, or --from-counts")
-    if ways[0] and not given["truth"]:
-        raise UsageProblem("give the folder of truth masks after the folder of predictions")
-    if ways[1] and not (given["run"] and given["data"]):
+    ways = [bool(given["pred"] or given["truth"]), bool(given["run"]), bool(given["from_counts"])]
+    if sum(ways) != 1 or (given["data"] and ways[2]):
+        if given["data"] and not any(ways):
+            raise UsageProblem("--data goes with --model, or with a folder of predictions")
+        raise UsageProblem("give one of: PRED and TRUTH, PRED and --data, --model and --data, or --from-counts")
+    columns = bool(given["truth_column"]), bool(given["pred_column"])
+    if any(columns) and not (all(columns) and ways[0] and not given["truth"] and not given["data"]):
+        raise UsageProblem("--truth-column and --pred-column go together, with one folder of a dataset")
+    if ways[0] and bool(given["truth"]) + bool(given["data"]) + all(columns) != 1:
+        raise UsageProblem("give the truth masks after the predictions, or --data, not both")
+    if ways[1] and not given["data"]:
         raise UsageProblem("--model and --data go together: a model is judged on a dataset")
     if given["save_masks"] and not (given["run"] and given["out"]):
         raise UsageProblem("--save-masks goes with --model and --out")
     for name, option, way in (
         ("classes", "--classes", 0),
+        ("class_table", "--class-table", 0),
+        ("foreground", "--foreground", 0),
         ("photos", "--images", 0),
         ("soft", "--soft", 0),
-        ("split", "--split", 1),
-        ("flow", "--flow", 1),
+        ("clips", "--clips", 0),
+        ("common", "--common", 0),
+        ("allow_unreadable", "--allow-unreadable", 0),
     ):
         if given[name] and not ways[way]:
-            raise UsageProblem(f"{option} goes with {'PRED and TRUTH' if way == 0 else '--model and --data'}")
+            raise UsageProblem(f"{option} goes with predictions (PRED)")
+    if given["split"] and not (given["data"] or any(columns)):
+        raise UsageProblem("--split goes with --data or --truth-column")
+    if given["flow"] and ways[2]:
+        raise UsageProblem("--flow goes with masks: counts do not move")
+    if given["foreground"] and not given["data"]:
+        raise UsageProblem("--foreground goes with --data")
+    if given["class_table"] and (given["classes"] or given["data"]):
+        raise UsageProblem("--class-table names the classes: leave --classes and --data out")
+    if given["clips"] and (given["data"] or any(columns)):
+        raise UsageProblem("--clips goes with PRED and TRUTH: a dataset knows its clips")
     if given["size"] and ways[2]:
         raise UsageProblem("--at goes with masks: counts have no size")
     if given["tolerance"] is not None and (ways[2] or not given["boundary"]):

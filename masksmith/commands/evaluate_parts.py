@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from masksmith.commands import evaluate_calibration, evaluate_sweep
+from masksmith.commands import evaluate_calibration, evaluate_coco, evaluate_sweep
 from masksmith.commands.evaluate_part import Given, Part
 
 __all__ = ["PARTS", "Given", "Part", "part_options"]
 
-PARTS: tuple[Part, ...] = (evaluate_calibration.PART, evaluate_sweep.PART)
+PARTS: tuple[Part, ...] = (evaluate_calibration.PART, evaluate_sweep.PART, evaluate_coco.PART)
 
 
 def part_options(command: Any) -> Any:

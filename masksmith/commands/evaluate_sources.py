@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from masksmith import __version__, console
-from masksmith.commands.evaluate_checks import class_ids
 from masksmith.commands.evaluate_output import would
 from masksmith.errors import BadInput
 
@@ -47,74 +46,6 @@ class Judged:
     each: Callable[[], Iterator[tuple[str, Array, Array]]] | None = None
     done: Callable[[], None] = lambda: None
     figures: dict[str, Any] = field(default_factory=dict)
-
-
-def folders(given: dict[str, Any]) -> Judged | None:
-    """Two folders of masks; None after a dry run."""
-    from evaluation import inputs, region, shards
-    from evaluation.pictures import Sample
-    from masksmith import engine as engines
-    from masksmith import images
-
-    pred, truth = given["pred"], given["truth"]
-    classes = class_ids(given["classes"])
-    reader = inputs.Reader(inputs.Size.parse(given["size"]), given["soft"], given["threshold"])
-    pairs = inputs.pair_folders(pred, truth)
-    photos = inputs.named_files(given["photos"]) if given["photos"] else {}
-    lacking = [pair.name for pair in pairs if pair.name not in photos] if photos else []
-    if lacking:
-        raise BadInput(
-            given["photos"], "a photo for each mask", f"{len(lacking)} missing: {', '.join(lacking[:3])}", "add them"
-        )
-    if pred.resolve() == truth.resolve():
-        console.warn("PRED and TRUTH are the same folder: everything will be right")
-    if given["dry_run"]:
-        would(len(pairs), "pairs of masks", given)
-        return None
-    progress = shards.Progress(
-        given["out"],
-        {
-            "files": shards.stamp([path for pair in pairs for path in (pair.pred, pair.truth)]),
-            "options": [
-                given["size"],
-                given["soft"],
-                given["threshold"],
-                classes,
-                given["tolerance"],
-                str(given["photos"]),
-            ],
-            "tool": __version__,
-        },
-    )
-    counts, coding = shards.count_pairs(
-        pairs,
-        reader,
-        engines.get(given["engine"], given["workers"]),
-        classes=classes,
-        tolerance=given["tolerance"],
-        photos=photos,
-        progress=progress,
-    )
-    console.note(coding.says)
-    iou = region.image_iou(counts, given["empty"])[0]
-
-    def sample(position: int) -> Sample:
-        pair = pairs[position]
-        mask, goal = reader.coded(pair, coding)
-        photo = None
-        if photos:
-            photo = images.resize_image(images.read_image(photos[pair.name]), *goal.shape)
-        return Sample(pair.name, float(iou[position]), photo, mask, goal)
-
-    def each() -> Iterator[tuple[str, Array, Array]]:
-        for pair in pairs:
-            yield pair.name, *reader.frame(pair, coding)
-
-    facts = {"Predictions": str(pred), "Truth": str(truth), "Values": coding.says}
-    facts |= {"Compared at": given["size"]} if given["size"] else {}
-    facts |= {"Threshold": given["threshold"]} if given["soft"] else {}
-    title = f"{pred.resolve().name} against {truth.resolve().name}"
-    return Judged(counts, title, facts, sample=sample, each=each, done=progress.done)
 
 
 def model(given: dict[str, Any]) -> Judged | None:
