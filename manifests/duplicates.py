@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,13 @@ Embed = Callable[[Sequence[Image]], npt.NDArray[np.float32]]
 Faces = Callable[[Image], npt.NDArray[np.float32]]
 """A picture to the (K, D) embeddings of the K faces in it."""
 
-SIMILAR = 0.80
-"""Cosine of the embeddings of two crops of one photo, at least."""
-NEIGHBOURS = 20
+SIMILAR = 0.70
+"""Cosine of EfficientNet-Lite0's embeddings from which on two pictures may be crops of one photo: all crops to 60 % of
+the area reach it and nine of ten to 40 %. So do some strangers, which is why points must agree as well."""
+NEIGHBOURS = 10
 _BLOCK = 2048
 _BATCH = 16
+_REMEMBERED = 8192  # pictures whose points are kept, 25 kB each
 
 
 @dataclass(frozen=True)
@@ -75,16 +78,15 @@ def by_fingerprint(
 def by_embedding(
     manifest: Manifest, rows: Ints, embed: Embed, similar: float = SIMILAR, neighbours: int = NEIGHBOURS
 ) -> Likeness:
-    """Records whose pictures an encoder takes for views of one photo: crops and flips, which move every frequency.
+    """Records that are views of one photo: crops and flips, which move every frequency.
 
-    Each picture is embedded as it is and mirrored, and the mean counts, so that flips make no difference. Of each
-    record the ``neighbours`` nearest ones are looked at.
+    An encoder proposes: of each record the ``neighbours`` nearest ones. Each picture is embedded as it is and mirrored
+    and the mean counts, so that flips make no difference. Then points must agree, see :mod:`manifests.alignment`.
 
     Args:
         rows: which records to compare, in order.
-        similar: least cosine.
+        similar: least cosine of a proposal.
     """
-    total = len(manifest)
     vectors: list[npt.NDArray[np.float32]] = []
     kept: list[int] = []
     faults: list[str] = []
@@ -97,12 +99,34 @@ def by_embedding(
                 vectors.append(_unit(given[: len(pictures)] + given[len(pictures) :]))
                 kept += numbers
             advance(len(numbers) + len(wrong))
-    code = np.full(total, -1, np.int64)
-    code[kept] = np.arange(len(kept))
     everything = np.concatenate(vectors) if vectors else np.zeros((0, 1), np.float32)
     first, second, cosine = similar_pairs(everything, similar, neighbours)
-    links = Links("near", code, first, second, np.round(1.0 - cosine, 4), "cosine distance")
+    places = np.array(kept, np.int64)
+    first, second = places[first], places[second]
+    same = _confirmed(manifest, first, second)
+    code = np.full(len(manifest), -1, np.int64)
+    code[places] = places
+    links = Links("near", code, first[same], second[same], np.round(1.0 - cosine[same], 4), "cosine distance")
     return Likeness(links, len(faults), 0, tuple(faults[:3]))
+
+
+def _confirmed(manifest: Manifest, first: Ints, second: Ints) -> npt.NDArray[np.bool_]:
+    """(P,) whether the points of two pictures agree, one of them as it is or mirrored."""
+    from manifests.alignment import AGREE, Points, agreeing, points
+
+    paths = manifest.table(["image"]).column("image")
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def seen(row: int, mirrored: bool) -> Points:
+        picture = images.read_image(manifest.path(paths[row].as_py()))
+        return points(np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture)
+
+    same = np.zeros(len(first), bool)
+    with console.progress("comparing", len(first)) as advance:
+        for place, (one, other) in enumerate(zip(first.tolist(), second.tolist(), strict=True)):
+            same[place] = any(agreeing(seen(one, turned), seen(other, False)) >= AGREE for turned in (False, True))
+            advance(1)
+    return same
 
 
 def by_face(manifest: Manifest, rows: Ints, faces: Faces, similar: float) -> Likeness:

@@ -131,8 +131,8 @@ def _chunks(radius: int, count: int) -> list[tuple[int, int, int]]:
         for place, width in enumerate(widths):
             chunks.append((shift, width, int(place < loose)))
             shift += width
-        if max(widths) > 22:  # more buckets than there ever are codes
-            chunks = [(s, min(w, 22), k) for s, w, k in chunks]
+        most = max(8, count.bit_length() + 1)  # more buckets than codes help nobody
+        chunks = [(s, min(w, most), k) for s, w, k in chunks]
         # comparisons, and a fixed price for each pair of buckets met
         price = sum((1 + w * k) * (count * count / 2**w + 6e3 * min(2.0**w, float(count))) for _, w, k in chunks)
         if price < cost:

