@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from evaluation.pictures import COLOURS, LAYERS, LEGEND, Drawn
+from evaluation.pictures import COLOURS, LEGEND, Drawn
 from masksmith.html import number, text
 
 RANKS = {"worst": "Worst", "median": "In the middle", "best": "Best"}
@@ -25,19 +26,38 @@ def ranked(samples: Mapping[str, Sequence[Drawn]], fates: Sequence[str]) -> str:
         samples: by rank.
         fates: the colours that occur, for the legend.
     """
+    named = {RANKS.get(rank, rank): drawn for rank, drawn in samples.items()}
+    names = ["errors", "photo", "truth", "prediction"]
+    if not any(sample.base for drawn in samples.values() for sample in drawn):
+        names.remove("photo")
+    return stages("Worst, middling and best", "The number is the foreground IoU.", named, names, fates)
+
+
+def stages(
+    title: str, lead: str, samples: Mapping[str, Sequence[Drawn]], names: Sequence[str], fates: Sequence[str]
+) -> str:
+    """Samples as stages under headings, with buttons for what stands on each side; empty where there are none.
+
+    Args:
+        title, lead: plain text; the lead goes on after how stages are used.
+        samples: by heading; an empty heading is left out.
+        names: the layers to choose from, the two that stand against each other at first in front; a name that no
+            sample has as a layer, such as ``photo``, shows the bare base.
+        fates: the colours that occur, for the legend.
+    """
     everyone = [sample for drawn in samples.values() for sample in drawn]
     if not everyone:
         return ""
-    names = _sides(everyone)
     blocks = []
-    for rank, drawn in samples.items():
+    for heading, drawn in samples.items():
         if drawn:
             shots = "".join(shot(sample, names) for sample in drawn)
-            blocks.append(f'<h3 class="rank">{text(RANKS.get(rank, rank))}</h3><div class="shots">{shots}</div>')
+            head = f'<h3 class="rank">{text(heading)}</h3>' if heading else ""
+            blocks.append(f'{head}<div class="shots">{shots}</div>')
     return (
-        f'<section{shape(everyone)}><h2>Worst, middling and best</h2><p class="lead">Pull a picture sideways, or use '
-        "the arrow keys on it, to wipe between its two sides; click it to see it larger. The number is the foreground "
-        f"IoU.</p>{_switch(names)}{legend(fates)}{''.join(blocks)}</section>{_dialog()}"
+        f'<section{shape(everyone)}><h2>{text(title)}</h2><p class="lead">Pull a picture sideways, or use '
+        f"the arrow keys on it, to wipe between its two sides; click it to see it larger. {text(lead)}</p>"
+        f"{_switch(names)}{legend(fates)}{''.join(blocks)}</section>{_dialog()}"
     )
 
 
@@ -61,21 +81,20 @@ def wall(samples: Sequence[Drawn], images: int) -> str:
 def shot(sample: Drawn, names: Sequence[str]) -> str:
     """One sample as a figure with a stage."""
     layers = "".join(
-        f'<img class="layer{_on(name, names)}" data-layer="{name}" src="{sample.layers[name]}" alt="" '
-        'draggable="false">'
-        for name in LAYERS
-        if name in sample.layers
+        f'<img class="layer{_on(name, names)}" data-layer="{text(name)}" src="{uri}" alt="" draggable="false">'
+        for name, uri in sample.layers.items()
     )
     base = f'<img class="base" src="{sample.base}" alt="" draggable="false">' if sample.base else ""
+    score = "" if math.isnan(sample.iou) else f"<strong>{number(sample.iou, 3)}</strong> "
     note = f" · {text(sample.note)}" if sample.note else ""
-    left, right = names[0], names[1]
+    left, right = text(names[0]), text(names[1])
     return (
         f'<figure><div class="stage" tabindex="0" role="slider" aria-label="{text(sample.id)}: wipe between {left} and '
         f'{right}" aria-valuemin="0" aria-valuemax="100" aria-valuenow="{START}" data-left="{left}" '
         f'data-right="{right}" style="--q:{START / 100:g};--own:{sample.width / sample.height:.4f}">'
         f'<div class="canvas">{base}{layers}</div><span class="hand" aria-hidden="true"></span>'
         f'<b class="side left" aria-hidden="true">{left}</b><b class="side right" aria-hidden="true">{right}</b></div>'
-        f"<figcaption><strong>{number(sample.iou, 3)}</strong> {text(sample.id)}{note}</figcaption></figure>"
+        f"<figcaption>{score}{text(sample.id)}{note}</figcaption></figure>"
     )
 
 
@@ -83,13 +102,6 @@ def shape(samples: Iterable[Drawn]) -> str:
     """The middle aspect ratio, so that pictures of several sizes stand in even rows."""
     shapes = sorted(sample.width / sample.height for sample in samples)
     return f' style="--shape:{min(max(shapes[len(shapes) // 2], 0.75), 1.78):.3f}"'
-
-
-def _sides(samples: Sequence[Drawn]) -> list[str]:
-    """The layers by name, the two that stand against each other at first in front."""
-    if any(sample.base for sample in samples):
-        return ["errors", "photo", "truth", "prediction"]
-    return ["errors", "truth", "prediction"]
 
 
 def _on(name: str, names: Sequence[str]) -> str:
@@ -101,8 +113,8 @@ def _switch(names: Sequence[str]) -> str:
     rows = []
     for side, chosen in (("left", names[0]), ("right", names[1])):
         buttons = "".join(
-            f'<button type="button" data-side="{side}" data-show="{name}" aria-pressed="{str(name == chosen).lower()}">'
-            f"{name}</button>"
+            f'<button type="button" data-side="{side}" data-show="{text(name)}" '
+            f'aria-pressed="{str(name == chosen).lower()}">{text(name)}</button>'
             for name in names
         )
         rows.append(f'<div role="group" aria-label="{side} side"><span>{side}</span>{buttons}</div>')

@@ -125,9 +125,11 @@ def _plots(made: Mapping[str, Any], plotted: Mapping[str, Any]) -> str:
         _calibration(made),
         _skipping(made),
     ]
+    cards = [one for one in cards if one]
+    kind = "cards even" if len(cards) == 4 else "cards"
     return (
         '<section><h2>How the images spread</h2><p class="lead">mAP@x counts (image, class) pairs; in the other two '
-        f'one count or point is an image.</p><div class="cards">{"".join(one for one in cards if one)}</div></section>'
+        f'one count or point is an image.</p><div class="{kind}">{"".join(cards)}</div></section>'
     )
 
 

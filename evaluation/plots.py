@@ -197,6 +197,51 @@ def interval(value: float | None, bounds: Sequence[float] | None, low: float, hi
     )
 
 
+def difference(value: float, bounds: Sequence[float] | None, reach: float) -> str:
+    """A dot with its interval on an axis from -reach to reach with zero marked, for a table cell."""
+
+    def place(number: float) -> float:
+        return 80 + 76 * min(max(number / reach, -1.0), 1.0)
+
+    bar = f'<path class="range" d="M{place(bounds[0]):.1f} 8H{place(bounds[1]):.1f}"/>' if bounds else ""
+    return (
+        '<svg class="dot" viewBox="0 0 160 16" aria-hidden="true"><path class="base" d="M4 8H156"/>'
+        f'<path class="mark" d="M80 0V16"/>{bar}<circle cx="{place(value):.1f}" cy="8" r="3.5"/></svg>'
+    )
+
+
+def speeds(points: Sequence[Mapping[str, Any]]) -> str:
+    """Mean IoU against inference time on a log axis, a colour a run (figure 5.5 of Demborg).
+
+    Args:
+        points: ``name``, ``run``, ``ms``, ``iou`` and ``interval`` (or None) of each.
+    """
+    known = [point for point in points if point["iou"] is not None and not math.isnan(point["iou"])]
+    says, x_label, y_label = "Mean IoU of each run against its time an image", "time an image, ms (log)", "mean IoU"
+    if not known:
+        return _frame("", says, x_label, y_label)
+    times = [math.log10(point["ms"]) for point in known]
+    middle, half = (min(times) + max(times)) / 2, max((max(times) - min(times)) * 0.62, 0.2)
+    ends = [end for point in known for end in (point["interval"] or (point["iou"], point["iou"]))]
+    bottom, top, y_ticks = _axis(min(ends), max(ends), fixed=False)
+    runs = list(dict.fromkeys(str(point["run"]) for point in known))
+    body, dots = [], []
+    for point, time in zip(known, times, strict=True):
+        colour = runs.index(str(point["run"])) % COLOURS
+        x, y = _x((time - middle + half) / (2 * half)), _y((point["iou"] - bottom) / (top - bottom))
+        if point["interval"]:
+            low, high = (_y((end - bottom) / (top - bottom)) for end in point["interval"])
+            body.append(f'<path class="s s{colour} thin" d="M{x:.1f} {low:.1f}V{high:.1f}"/>')
+        body.append(f'<circle class="spot s{colour}" cx="{x:.1f}" cy="{y:.1f}" r="5"/>')
+        dots.append([round(x, 1), round(y, 1), f"{point['name']}: {point['iou']:.4f} at {point['ms']:.4g} ms"])
+    steps = [times * 10.0**k for k in range(-3, 6) for times in (1, 2, 5)]
+    ticks = [(value, (math.log10(value) - middle + half) / (2 * half)) for value in steps]
+    keys = "".join(f'<li class="s{k % COLOURS}"><i></i>{escape(run)}</li>' for k, run in enumerate(runs))
+    x_ticks = [(place, f"{value:g}") for value, place in ticks if 0 <= place <= 1]
+    idle = "Point at a run to read it."
+    return f'<ul class="keys">{keys}</ul>' + named("".join(body), dots, idle, says, x_label, y_label, x_ticks, y_ticks)
+
+
 def bar(value: float, bounds: Sequence[float] | None) -> str:
     """A bar from 0 to 1 with a whisker, for a table cell."""
     whisker = ""

@@ -11,7 +11,17 @@ header.top { border-bottom: 1px solid var(--rule); padding-bottom: 28px; }
 .hero > div { min-width: 0; }
 .hero div p { margin: 0; color: var(--soft); font-size: 15px; }
 .hero div p:first-child { color: var(--ink); font-size: 17px; }
+.rivals { display: flex; flex-wrap: wrap; gap: 18px 44px; margin-top: 22px; }
+.rival { border-left: 4px solid var(--c); padding-left: 14px; min-width: 0; }
+.rival b, .rival span { display: block; font-size: 14px; font-weight: 500; overflow-wrap: anywhere; }
+.rival span { color: var(--soft); }
+.rival .score {
+  font-family: ui-serif, "Iowan Old Style", Palatino, Georgia, serif; font-size: 56px; line-height: 1.1;
+  font-weight: 400; letter-spacing: -.02em; color: var(--c);
+}
+td.best .why { font-weight: 400; }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(300px, 100%), 1fr)); gap: 16px; }
+.cards.even { grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); }
 .card h3 { margin: 0 0 8px; font-size: 14px; font-weight: 600; }
 .card .aside { font-size: 12.5px; color: var(--soft); margin: 6px 0 4px; line-height: 1.4; }
 .says {
