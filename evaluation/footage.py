@@ -6,6 +6,7 @@ Lossy video blurs the 0 and 255 of a mask, so a grey level of 128 and above is f
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -162,28 +163,21 @@ class Footage:
         return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8)
 
     def _from(self, index: int) -> Iterator[Any]:
-        """Frames from ``index`` on, or from an earlier one: ``_next`` says which comes first."""
+        """Set ``_next`` to a frame up to ``index`` and give the frames from there."""
         import av
 
-        container = av.open(str(self.path))
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        target = self._times[index]
         self._next = 0
         if index and None not in self._times:
-            container.seek(target, stream=stream, backward=True)
-            place = {time: k for k, time in enumerate(self._times)}
-            for frame in container.decode(stream):
-                if frame.pts in place and place[frame.pts] == index:
-                    self._next = index
-                    yield frame
-                    yield from container.decode(stream)
-                    container.close()
-                    return
-            container.close()
-            container = av.open(str(self.path))  # the times say nothing: from the start
-        yield from container.decode(video=0)
-        container.close()
+            container = av.open(str(self.path))
+            container.seek(self._times[index], stream=container.streams.video[0], backward=True)
+            frames = container.decode(video=0)
+            first = next(frames, None)
+            if first is not None and first.pts in self._times[: index + 1]:
+                self._next = self._times.index(first.pts)
+                return _closing(container, itertools.chain([first], frames))
+            container.close()  # the times say nothing: from the start
+        container = av.open(str(self.path))
+        return _closing(container, container.decode(video=0))
 
     def _counted(self) -> list[Any]:
         """The time of each frame, ascending, from the packets alone."""
@@ -201,6 +195,11 @@ class Footage:
         if not times:
             raise BadInput(self.path, "a video", "no frame in it", "export it again")
         return times if None in times else sorted(times)
+
+
+def _closing(container: Any, frames: Iterator[Any]) -> Iterator[Any]:
+    with container:
+        yield from frames
 
 
 @functools.lru_cache(maxsize=4)

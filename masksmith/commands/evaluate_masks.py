@@ -14,7 +14,6 @@ from masksmith.commands.evaluate_sources import Judged
 from masksmith.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from evaluation.coding import Coding
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from evaluation.pictures import Sample
     from evaluation.sources import Source
 
-    Array = npt.NDArray[np.generic]
+    Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)

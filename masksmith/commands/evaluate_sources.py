@@ -13,13 +13,12 @@ from masksmith.commands.evaluate_output import would
 from masksmith.errors import BadInput
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from evaluation.counts import Counts
     from evaluation.pictures import Sample
 
-    Array = npt.NDArray[np.generic]
+    Array = npt.NDArray[Any]
 
 
 @dataclass
