@@ -32,7 +32,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("loaders.convert_cli:convert", "Write a dataset in the form of another tool, or read it back."),
     "models": ("trainers.cli:models", "List the networks with their sizes."),
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
+    "identity": (
+        "trainers.identity.cli:identity",
+        "Train, test and use a face network: who is who, for splits without leaks.",
+    ),
     "evaluate": ("masksmith.commands.evaluate:evaluate", "Judge masks against the truth, or a model on a dataset."),
+    "report": (
+        "masksmith.commands.report:report",
+        "Set evaluations side by side: tables, paired differences, slices, figures.",
+    ),
     "jitter": ("evaluation.cli:jitter", "Judge how still the masks of a clip are."),
 }
 
