@@ -64,6 +64,14 @@ def boundary_f(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.
     return _contour_f(Outlined.of(pred, truth, ignored))
 
 
+def outlines(
+    pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None
+) -> tuple[float, float]:
+    """:func:`boundary_iou` and :func:`boundary_f` of a pair, for less than both cost alone."""
+    pair = Outlined.of(pred, truth, ignored)
+    return _band_iou(pair), _contour_f(pair)
+
+
 def measure(
     pred: Mask,
     truth: Mask,
@@ -148,12 +156,22 @@ def _contour_f(pair: Outlined) -> float:
 
 
 def _near(points: Mask, targets: Mask, off: int) -> int:
-    """How many pixels of ``points`` have one of ``targets`` within a disk; a large disk is dear to draw."""
+    """How many pixels of ``points`` have one of ``targets`` within a disk."""
     if off > _LARGE:
         return int((surface.nearest(points, targets) <= off).sum())
+    half = math.isqrt(off**2 // 2)  # of the largest square inside the disk; a square is quick to draw
+    square = cv2.dilate(targets, np.ones((2 * half + 1, 2 * half + 1), np.uint8))
+    inside = cv2.bitwise_and(points, square)
+    hits = cv2.countNonZero(inside)
+    rest = cv2.findNonZero(cv2.bitwise_xor(points, inside))
+    if rest is None:
+        return hits
     rows, columns = np.mgrid[-off : off + 1, -off : off + 1]
-    disk = (rows**2 + columns**2 <= off**2).astype(np.uint8)
-    return int(cv2.countNonZero(cv2.bitwise_and(points, cv2.dilate(targets, disk))))
+    beyond = (rows**2 + columns**2 <= off**2) & (np.maximum(abs(rows), abs(columns)) > half)
+    padded = cv2.copyMakeBorder(targets, off, off, off, off, cv2.BORDER_CONSTANT, value=0)
+    x, y = np.asarray(rest, np.int64).reshape(-1, 2).T + off
+    around = (y * padded.shape[1] + x)[:, None] + (rows * padded.shape[1] + columns)[beyond]
+    return hits + int(padded.ravel()[around].any(1).sum())
 
 
 def _contour(mask: Mask, ignored: Mask | None) -> Mask:

@@ -79,6 +79,7 @@ def check_all(pred, truth, tolerance=2.0):
         surface_dice(pred, truth, tolerance=tolerance),
     ]
     assert alone == pytest.approx(expected, abs=1e-6)
+    assert boundary.outlines(pred, truth) == tuple(alone[:2])
     largest = hausdorff_distance(direct_surface(pred), direct_surface(truth))
     assert hausdorff95(pred, truth, percent=100) == pytest.approx(largest, abs=1e-6)
 
