@@ -147,6 +147,8 @@ class CodingCheck:
         return Coding(known, IGNORE, {}, {}, f"read as class ids {_set(ids)}{ignored}")
 
     def _declared(self, classes: tuple[int, ...]) -> Coding:
+        if self.soft:
+            self._no_units()
         for side, values, allowed in (
             ("prediction", {0: 0} if self.soft else self._pred, set(classes)),
             ("truth", self._truth, {*classes, IGNORE}),
