@@ -76,6 +76,7 @@ def film(
     step: int = 1,
     fps: float = 25.0,
     total: int | None = None,
+    flow: str | None = None,
 ) -> Reel:
     """Judge a clip frame by frame and encode its errors as H.264.
 
@@ -84,15 +85,17 @@ def film(
         numbers: of the frames; a number other than the last plus ``step`` is a gap, and has no value in the traces.
         fps: of the video.
         total: how many frames the clip has, where not all are given.
+        flow: how motion is estimated from the photos, as the clip's figures did; None compares the same pixels.
 
     Raises:
         ValueError: no frame, or frames of several sizes.
     """
-    judge = ClipJudge(clip, step=step)
+    judge = ClipJudge(clip, step=step, **({"flow": flow} if flow else {}))
     trace = _Trace()
     shown: list[npt.NDArray[np.uint8]] = []  # shrunk: at most 300 of 384 x 384
     for sample in islice(samples, MOST_FRAMES):
-        judge.update(sample.pred != 0, sample.truth, frame=numbers[len(shown)] if numbers else None)
+        number = numbers[len(shown)] if numbers else None
+        judge.update(sample.pred != 0, sample.truth, frame=number, picture=sample.image if flow else None)
         trace.take(judge)
         shown.append(_small(sample))
     if not shown:

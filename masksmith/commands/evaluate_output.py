@@ -66,11 +66,11 @@ def write(out: Path, made: dict[str, Any], judged: Judged, given: dict[str, Any]
             ranked[rank] = [pictures.draw(sample(position)) for position in positions]
         drawn = seeds.rng(given["seed"], "wall").permutation(len(counts))[:WALL]
         wall = [pictures.draw(sample(int(k)), width=200, panels=False) for k in sorted(drawn)]
-    reels = _reels(judged, made) if sample and judged.time else []
+    reels = _reels(judged, made, given) if sample and judged.time else []
     report.write(out, made, counts, ranked=ranked, wall=wall, reels=reels)
 
 
-def _reels(judged: Judged, made: dict[str, Any]) -> list[Any]:
+def _reels(judged: Judged, made: dict[str, Any], given: dict[str, Any]) -> list[Any]:
     """Small videos of the most restless clip, a middling one and the stillest."""
     from evaluation import reel
 
@@ -84,7 +84,7 @@ def _reels(judged: Judged, made: dict[str, Any]) -> list[Any]:
         numbers = [int(frames[k]) for k in places]
         step = min((b - a for a, b in pairwise(numbers)), default=1)
         total = clips.count(name)
-        found.append(reel.film(name, map(sample, places), numbers=numbers, step=step, total=total))
+        found.append(reel.film(name, map(sample, places), numbers=numbers, step=step, total=total, flow=given["flow"]))
     return found
 
 
