@@ -98,9 +98,11 @@ class Settings:
 
 
 def preset_names() -> list[str]:
-    """The presets that come with the package, sorted."""
+    """The presets for segmentation that come with the package, sorted; those of another ``task`` are left out."""
     folder = resources.files("trainers") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
+    kept = (entry for entry in found if "task" not in tomllib.loads(entry.read_text(encoding="utf-8")))
+    return sorted(entry.name.removesuffix(".toml") for entry in kept)
 
 
 def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> Settings:
