@@ -35,7 +35,7 @@ def engine_options(command: F, *, default: str = "process") -> F:
         is_eager=True,
         expose_value=False,
         callback=_ray_address,
-        help="With --engine ray: host:port of a cluster, or auto [default: RAY_ADDRESS, else a cluster started here].",
+        help="For --engine ray: host:port, or auto [default: RAY_ADDRESS, else started here].",
     )(command)
     return click.option(
         "--engine",

@@ -30,8 +30,10 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--model", "run", type=PATH, help="A run folder or .safetensors to judge on --data.")
 @click.option("--data", type=PATH, help="The manifest to judge --model, or PRED by record id, on.")
 @click.option("--split", help="Split of the data, or all [default: test, else val, else all].")
-@click.option("--truth-column", metavar="NAME", help="Column of truths, where PRED is a datasets folder on disk.")
-@click.option("--pred-column", metavar="NAME", help="Column of predictions in it.")
+@click.option(
+    "--truth-column", metavar="NAME", help="Columns of a datasets folder PRED: truths (--pred-column: predictions)."
+)
+@click.option("--pred-column", metavar="NAME", hidden=True)
 @click.option("--from-counts", type=PATH, multiple=True, help="Reduce counts.parquet again; several join.")
 @click.option("--out", type=PATH, help="Folder for report.html, report.json and counts.parquet.")
 @click.option("--classes", callback=options.names, help="Class ids, such as 0,1,2 [default: as found].")
@@ -51,8 +53,13 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--tolerance", type=click.FloatRange(0), metavar="PX", help="What surface_dice forgives [default: 2].")
 @click.option("--save-masks", is_flag=True, help="Keep the model's masks in OUT/masks.")
 @click.option("--device", default="cpu", show_default=True, help="Where the model runs.")
-@click.option("--fail-under", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is lower; repeatable.")
-@click.option("--fail-over", multiple=True, metavar="NAME=VALUE", help="Exit 1 if a figure is higher; repeatable.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Exit 1 if a figure is lower (--fail-over: higher); repeatable.",
+)
+@click.option("--fail-over", multiple=True, metavar="NAME=VALUE", hidden=True)
 @click.option("--slice", "by", multiple=True, metavar="KEY", help="Figures by a column, a group key, extra.FIELD, ...")
 @click.option(
     "--least", type=click.IntRange(2), default=5, show_default=True, help="Subjects a slice needs for an interval."
