@@ -36,24 +36,27 @@ def count(
     builder = CountsBuilder(ids, {"classes": {"background": 0, **names}, **boundary.note(tolerance)})
     repeated: dict[str, int] = {}
     for shot in instances.shots:
-        pred = np.zeros((shot.height, shot.width), np.uint8)
-        truth = np.zeros_like(pred)
-        rows, edges = [], []
-        for _, mask, goal in instances.unions(shot, threshold):
-            rows.append(count_image(mask, goal)[1])
+        truth = instances.uncounted(shot)
+        pred = np.zeros_like(truth)
+        nowhere = count_image(pred, truth)[1]
+        rows = dict.fromkeys(instances.categories, nowhere)
+        edges = {}
+        if tolerance is not None:
+            edges = dict.fromkeys(instances.categories, boundary.measure(pred, truth, tolerance=tolerance)[1])
+        for category, mask, goal in instances.unions(shot, threshold):
+            rows[category] = count_image(mask, goal)[1]
             if tolerance is not None:
-                edges.append(boundary.measure(mask, goal, tolerance=tolerance)[1])
+                edges[category] = boundary.measure(mask, goal, tolerance=tolerance)[1]
             pred |= mask
             truth |= goal
-        back = count_image(pred, truth)
-        if tolerance is not None:
-            edges.insert(0, boundary.measure(pred, truth, tolerance=tolerance)[0])
+        back = count_image(pred, truth)[0]
+        outline = [] if tolerance is None else [boundary.measure(pred, truth, tolerance=tolerance)[0]]
         repeated[shot.name] = repeated.get(shot.name, 0) + 1
         name = shot.name if repeated[shot.name] == 1 else f"{shot.name} ({shot.id})"
         builder.add(
             name,
-            np.stack([back[0], *rows]),
-            edges=np.stack(edges) if edges else None,
+            np.stack([back, *rows.values()]),
+            edges=np.stack([*outline, *edges.values()]) if edges else None,
             ignored=int(np.count_nonzero(truth == IGNORE)),
         )
         advance(1)
@@ -62,11 +65,11 @@ def count(
 
 def drawn(instances: Instances, shot: Shot, threshold: float) -> tuple[Mask, Mask]:
     """(prediction, truth) of all categories together, (H, W) uint8, for drawing: 1 and above, 255 = ignore."""
-    pred = np.zeros((shot.height, shot.width), np.uint8)
-    truth = np.zeros_like(pred)
-    for position, (_, mask, goal) in enumerate(instances.unions(shot, threshold)):
-        number = position % (IGNORE - 1) + 1
+    truth = instances.uncounted(shot)
+    pred = np.zeros_like(truth)
+    number_of = {category: position % (IGNORE - 1) + 1 for position, category in enumerate(instances.categories)}
+    for category, mask, goal in instances.unions(shot, threshold):
+        number = number_of[category]
         pred[mask > 0] = number
         truth[goal == 1] = number
-        truth[goal == IGNORE] = IGNORE
     return pred, truth

@@ -130,7 +130,7 @@ class Instances:
         return {name: None if value < 0 else value for name, value in zip(CONVENTIONS, values, strict=True)}
 
     def unions(self, shot: Shot, threshold: float) -> Iterator[tuple[int, Mask, Mask]]:
-        """(category id, prediction, truth) of each category of an image: unions of its instances, (H, W) uint8.
+        """(category id, prediction, truth) of each category that is in an image: unions of its instances, (H, W) uint8.
 
         The prediction is 0 and 1, of results with at least ``threshold`` as score; the truth has 255 where only a
         crowd region is.
@@ -138,11 +138,19 @@ class Instances:
         truths, found = self.truths.get(shot.id, []), self.results.get(shot.id, [])
         objects = _union([one.rle for one in truths if not one.crowd], shot)
         crowd = _union([one.rle for one in truths if one.crowd], shot) & (1 - objects)
-        for category in self.categories:
+        there = {one.category for one in truths if not one.crowd}
+        there |= {one.category for one in found if one.score >= threshold}
+        for category in sorted(there):
             goal = _union([one.rle for one in truths if one.category == category and not one.crowd], shot)
             goal[crowd > 0] = 255
             picked = [one.rle for one in found if one.category == category and one.score >= threshold]
             yield category, _union(picked, shot), goal
+
+    def uncounted(self, shot: Shot) -> Mask:
+        """(H, W) uint8: 255 where only a crowd region is, 0 elsewhere; the truth of a category that is not there."""
+        truths = self.truths.get(shot.id, [])
+        crowd = _union([one.rle for one in truths if one.crowd], shot)
+        return crowd * (1 - _union([one.rle for one in truths if not one.crowd], shot)) * np.uint8(255)
 
     def _grouped(self, path: Path, rows: Sequence[Any], *, scored: bool) -> dict[int, list[Instance]]:
         found: dict[int, list[Instance]] = defaultdict(list)
