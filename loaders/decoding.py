@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import cv2
@@ -13,8 +14,14 @@ from masksmith import images
 from masksmith.errors import BadInput
 from masksmith.images import Image, Mask
 
-_REDUCED = {2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4, 8: cv2.IMREAD_REDUCED_COLOR_8}
+# the grey flag without its grey: OpenCV takes "reduced" from it and the order of colours from the other
+_REDUCED = {
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2 | cv2.IMREAD_COLOR_RGB,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4 | cv2.IMREAD_COLOR_RGB,
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8 | cv2.IMREAD_COLOR_RGB,
+}
 _TAIL = 64 * 1024
+_PNG_GREY = b"\x08\x00\x00\x00\x00"  # 8 bits, grey, plain, not interlaced
 
 
 def read_at_least(path: Path, height: int, width: int) -> tuple[Image, tuple[int, int]]:
@@ -42,7 +49,7 @@ def read_pair(image_path: Path, mask_path: Path, height: int, width: int) -> tup
         BadInput: a file that is no readable picture, or a mask of another size than its picture.
     """
     image, (full_height, full_width) = read_at_least(image_path, height, width)
-    mask = images.read_mask(mask_path)
+    mask = _read_mask(mask_path)
     if mask.shape != (full_height, full_width):
         raise BadInput(
             mask_path,
@@ -50,7 +57,30 @@ def read_pair(image_path: Path, mask_path: Path, height: int, width: int) -> tup
             f"{mask.shape[1]} x {mask.shape[0]}",
             "resize the mask by nearest neighbour, or pair it with the right image",
         )
-    return images.resize_image(image, height, width), mask
+    return _shrunk(image, (full_height, full_width), height, width), mask
+
+
+def _shrunk(image: Image, full: tuple[int, int], height: int, width: int) -> Image:
+    """At working size. What was decoded small is filtered already: for the rest, below two, bilinear is enough."""
+    decoded_small = image.shape[:2] != full
+    if decoded_small and image.shape[0] < 2 * height and image.shape[1] < 2 * width:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return images.resize_image(image, height, width)
+
+
+def _read_mask(path: Path) -> Mask:
+    """As :func:`masksmith.images.read_mask`, which does all but plain PNGs of 8 bits of grey."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return images.read_mask(path)
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and data[24:29] == _PNG_GREY:
+        width, height = struct.unpack(">II", data[16:24])
+        if b"IEND" in data[-_TAIL:] and 0 < width * height <= images.MAX_PIXELS:
+            values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            if values is not None and values.ndim == 2:
+                return np.asarray(values, np.uint8)
+    return images.read_mask(path)
 
 
 class ClassTable:
@@ -64,6 +94,8 @@ class ClassTable:
     def __init__(self, classes: dict[str, int], foreground: tuple[str, ...] | None) -> None:
         self.classes = dict(classes)
         known = [*classes.values(), 255]
+        ids = sorted(set(classes.values()))
+        self._highest = len(ids) - 1 if ids == list(range(len(ids))) else -1
         self._foreign: npt.NDArray[np.uint8] = np.ones(256, np.uint8)
         self._foreign[known] = 0
         background = classes.get("background")
@@ -85,6 +117,8 @@ class ClassTable:
         Raises:
             BadInput: naming ``path`` and the ids.
         """
+        if int(mask.max(initial=0)) <= self._highest:  # ids without gaps, and nothing to ignore
+            return
         if cv2.countNonZero(cv2.LUT(mask, self._foreign)):
             found = sorted({int(v) for v in np.unique(mask)} - {*self.classes.values(), 255})
             shown = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
@@ -131,24 +165,54 @@ class ClassTable:
 
 def _reduced(path: Path, height: int, width: int) -> tuple[Image, tuple[int, int]] | None:
     """The fast way for a plain JPEG; None for all others, and for what is damaged, which the slow way names."""
-    from PIL import Image as pillow
-
     try:
         data = path.read_bytes()
-        if data[:2] != b"\xff\xd8" or b"\xff\xd9" not in data[-_TAIL:]:
-            return None
-        with pillow.open(io.BytesIO(data)) as opened:
-            if opened.mode not in ("RGB", "L") or opened.width * opened.height > images.MAX_PIXELS:
-                return None
-            full = opened.height, opened.width
-            if opened.getexif().get(0x0112, 1) in (5, 6, 7, 8):
-                full = full[1], full[0]
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
+    except OSError:
+        return None
+    full = _jpeg_size(data)
+    if full is None or b"\xff\xd9" not in data[-_TAIL:] or full[0] * full[1] > images.MAX_PIXELS:
         return None
     factor = next((f for f in (8, 4, 2) if full[0] >= f * height and full[1] >= f * width), None)
     if factor is None:
         return None
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED[factor])
-    if decoded is None:
+    if decoded is None or decoded.ndim != 3:
         return None
-    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8), full
+    return np.asarray(decoded, np.uint8), full
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of a JPEG of one or three channels when it stands upright; None for what is not one.
+
+    Only the markers are read; a library that opens the picture takes ten times as long. Where there is EXIF, Pillow
+    says how the picture is turned.
+    """
+    if data[:2] != b"\xff\xd8":
+        return None
+    place, exif = 2, False
+    while place + 9 < len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if marker == 0xFF:  # fill
+            place += 1
+            continue
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width, channels = struct.unpack(">HHB", data[place + 5 : place + 10])
+            if channels not in (1, 3) or not height or not width:
+                return None
+            return (width, height) if exif and _lies(data) else (height, width)
+        if marker in (0xD9, 0xDA) or 0xD0 <= marker <= 0xD7:
+            return None
+        exif = exif or (marker == 0xE1 and data[place + 4 : place + 8] == b"Exif")
+        place += 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+    return None
+
+
+def _lies(data: bytes) -> bool:
+    """Whether the EXIF of a picture says that height and width change places."""
+    from PIL import Image as pillow
+
+    try:
+        with pillow.open(io.BytesIO(data)) as opened:
+            return opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError):
+        return False
