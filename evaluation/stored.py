@@ -67,9 +67,9 @@ def read_ids(where: str | os.PathLike[str] | Stored) -> Mask:
     Raises:
         BadInput: it cannot be read, or it is no mask of ids.
     """
-    if isinstance(where, Stored):
+    if not isinstance(where, str | os.PathLike):  # asking for the protocol would take as long as a small mask
         return where.ids()
-    if Path(where).suffix.lower() == ".npy":
+    if os.fspath(where)[-4:].lower() == ".npy":
         return as_ids(load_array(where), where)
     try:
         return images.read_mask(where)
@@ -83,9 +83,9 @@ def read_level(where: str | os.PathLike[str] | Stored) -> Soft:
     Raises:
         BadInput: it cannot be read, holds NaN or values out of range, or 8-bit levels in 16 bits.
     """
-    if isinstance(where, Stored):
+    if not isinstance(where, str | os.PathLike):
         return where.level()
-    if Path(where).suffix.lower() == ".npy":
+    if os.fspath(where)[-4:].lower() == ".npy":
         return as_level(load_array(where), where)
     wide = _sixteen(where)
     return as_level(read_ids(where) if wide is None else wide, where)

@@ -137,7 +137,8 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 def _bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        data = Path(path).read_bytes()
+        with open(path, "rb") as handle:
+            data = handle.read()
     except FileNotFoundError:
         raise BadInput(path, "an image file", "no such file", "check the path") from None
     except IsADirectoryError:
@@ -151,6 +152,9 @@ def _bytes(path: str | os.PathLike[str]) -> bytes:
 
 def _header(path: str | os.PathLike[str], data: bytes, max_pixels: int) -> tuple[str, int, int]:
     """(mode, height, width) of the upright image, without decoding it."""
+    grey = _grey_png(data)
+    if grey and 0 < grey[0] * grey[1] <= max_pixels:
+        return ("L", *grey)
     from PIL import Image as pillow
     from PIL import UnidentifiedImageError
 
@@ -172,6 +176,15 @@ def _header(path: str | os.PathLike[str], data: bytes, max_pixels: int) -> tuple
     if width * height > max_pixels:
         raise BadInput(path, f"at most {max_pixels:,} pixels", f"{width} x {height}", "make it smaller")
     return (mode, width, height) if turned else (mode, height, width)
+
+
+def _grey_png(data: bytes) -> tuple[int, int] | None:
+    """(height, width) of a PNG of 8-bit grey without EXIF, which most masks are: no need to open it to know."""
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[8:16] != b"\0\0\0\rIHDR" or data[24:26] != b"\x08\0":
+        return None
+    if b"eXIf" in data or b"Raw profile" in data:
+        return None
+    return int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
 
 
 def _whole(path: str | os.PathLike[str], data: bytes) -> None:

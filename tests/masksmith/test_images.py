@@ -67,6 +67,24 @@ def test_the_pixel_limit_holds_before_decoding(tmp_path: Path) -> None:
         images.read_image(tmp_path / "bomb.png")
 
 
+def test_a_grey_png_is_read_as_it_says_turned_cut_or_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    values = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    Image.fromarray(values).save(path)
+    assert images.image_size(path) == (2, 3)
+    assert np.array_equal(images.read_mask(path), values)
+    with pytest.raises(BadInput, match="at most 5 pixels"):
+        images.read_mask(path, max_pixels=5)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + whole[60:])
+    with pytest.raises(BadInput, match="mask.png"):
+        images.read_mask(path)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(values).save(path, exif=turned)
+    assert images.image_size(path) == (3, 2)
+
+
 def test_a_palette_mask_gives_indices_not_colours(tmp_path: Path) -> None:
     ids = (np.arange(24 * 40).reshape(24, 40) % 3).astype(np.uint8)
     picture = Image.fromarray(ids, mode="P")
