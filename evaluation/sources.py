@@ -155,12 +155,15 @@ def _tabled(source: Source, table: ClassTable | None, soft: bool) -> Source:
     if table is None:
         return source
     pairs = source.pairs
-    if table.colours:
+    if table.colours or table.ignored:
 
-        def painted(where: Where) -> Where:
-            return Painted(where, table.colours) if isinstance(where, Path) and where.suffix != ".npy" else where
+        def painted(where: Where, ignored: tuple[int, ...] = ()) -> Where:
+            return Painted(where, table.colours, ignored) if isinstance(where, Path) else where
 
-        pairs = [Pair(pair.name, pair.pred if soft else painted(pair.pred), painted(pair.truth)) for pair in pairs]
+        pairs = [
+            Pair(pair.name, pair.pred if soft else painted(pair.pred), painted(pair.truth, table.ignored))
+            for pair in pairs
+        ]
     classes = tuple(sorted(table.ids.values()))
     return replace(source, pairs=pairs, notes=[*source.notes, table.says], classes=classes, names=table.ids)
 

@@ -19,6 +19,7 @@ from masksmith import images
 from masksmith.errors import BadInput
 
 Colour = tuple[int, int, int]
+Row = tuple[str, int, Colour | None, bool]
 _FIX = 'write {"background": 0, "foot": 1}, or rows of name, id and colour (red, green, blue)'
 
 
@@ -29,10 +30,12 @@ class ClassTable:
     Attributes:
         ids: name -> id from 0 to 254, the background 0 among them; an entry of id 255 is "ignore" and not here.
         colours: (red, green, blue) -> id, "ignore" among them; empty where the table has no colours.
+        ignored: ids that are marked to be ignored; a truth's pixels of them count for nothing.
     """
 
     ids: Mapping[str, int]
     colours: Mapping[Colour, int]
+    ignored: tuple[int, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> ClassTable:
@@ -40,6 +43,7 @@ class ClassTable:
 
         JSON: ``{"foot": 1}``, ``{"foot": {"id": 1, "color": [255, 0, 0]}}`` or a list of such mappings with ``name``.
         CSV: a header with ``name`` and ``id``, and ``colour`` (``#ff0000`` or ``255 0 0``) or ``r``, ``g``, ``b``.
+        A class of id 255, or with ``"ignore": true`` (1 or yes in CSV), is not judged.
 
         Raises:
             BadInput: no such file, another form, a name, id or colour that stands twice, or no background 0.
@@ -57,32 +61,38 @@ class ClassTable:
             twice = [value for k, value in enumerate(told) if value in told[:k]]
             if twice:
                 raise BadInput(path, f"a {what} for each class", f"{twice[0]} twice", "mend the table")
-        odd = [(name, number) for name, number, _ in rows if not 0 <= number <= IGNORE]
+        odd = [(name, number) for name, number, _, _ in rows if not 0 <= number <= IGNORE]
         if odd:
             raise BadInput(path, "ids from 0 to 255", f"{odd[0][1]} for {odd[0][0]!r}", "map the ids to 8 bits")
-        ids = {name: number for name, number, _ in rows if number != IGNORE}
+        ids = {name: number for name, number, _, ignored in rows if number != IGNORE and not ignored}
         if 0 not in ids.values() or len(ids) < 2:
             fix = "give the background, or what is no class, the id 0"
             raise BadInput(path, "a class of id 0 and one more", f"ids {sorted(ids.values())}", fix)
         painted = [row for row in rows if row[2] is not None]
         if painted and len(painted) < len(rows):
-            bare = next(name for name, _, colour in rows if colour is None)
+            bare = next(name for name, _, colour, _ in rows if colour is None)
             raise BadInput(path, "a colour for each class, or for none", f"none for {bare!r}", "add it")
-        return cls(ids, {colour: number for _, number, colour in painted if colour})
+        colours = {colour: number for _, number, colour, _ in painted if colour}
+        return cls(ids, colours, tuple(number for _, number, _, ignored in rows if ignored and number != IGNORE))
 
     @property
     def says(self) -> str:
         """One line for the user."""
         told = ", ".join(f"{name} {number}" for name, number in self.ids.items())
-        return f"classes: {told}; 255 = ignore" + ("; colours are read by the table" if self.colours else "")
+        first = next(name for name, number in self.ids.items() if number == 0)
+        left = ", ".join(map(str, (*self.ignored, IGNORE)))
+        return f"classes: {told}; {left} = ignore; foreground is all but {first}" + (
+            "; colours are read by the table" if self.colours else ""
+        )
 
 
 @dataclass(frozen=True)
 class Painted:
-    """A mask file that may be painted in the colours of a table; ids are read as they are."""
+    """A mask file that may be painted in the colours of a table; ids are read as they are, but ``ignored`` as 255."""
 
     path: Path
     colours: Mapping[Colour, int]
+    ignored: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         return str(self.path)
@@ -96,11 +106,16 @@ class Painted:
         Raises:
             BadInput: a colour that is not in the table.
         """
-        if not _coloured(self.path):
-            return read_ids(self.path)
+        if not self.colours or not _coloured(self.path):
+            return self._without(read_ids(self.path))
         if self.path.suffix.lower() in (".jpg", ".jpeg"):
             raise BadInput(self.path, "a mask in a lossless format", "a JPEG, whose colours are blurred", "save as PNG")
-        return _by_colour(images.read_image(self.path), self.colours, self.path)
+        return self._without(_by_colour(images.read_image(self.path), self.colours, self.path))
+
+    def _without(self, ids: Mask) -> Mask:
+        table = np.arange(256, dtype=np.uint8)
+        table[[*self.ignored]] = IGNORE
+        return table[ids] if self.ignored else ids
 
     def level(self) -> Soft:
         return read_level(self.path)
@@ -134,22 +149,24 @@ def _coloured(path: Path) -> bool:
         return False  # the reader says what is wrong
 
 
-def _json(value: Any) -> Iterable[tuple[str, int, Colour | None]]:
+def _json(value: Any) -> Iterable[Row]:
     if isinstance(value, list):
         value = {str(one["name"]): one for one in value}
     for name, told in value.items():
         if isinstance(told, Mapping):
-            yield str(name), _whole(told["id"]), _colour(told.get("colour", told.get("color")))
+            colour = _colour(told.get("colour", told.get("color")))
+            yield str(name), _whole(told["id"]), colour, bool(told.get("ignore", False))
         else:
-            yield str(name), _whole(told), None
+            yield str(name), _whole(told), None, False
 
 
-def _csv(text: str) -> Iterable[tuple[str, int, Colour | None]]:
+def _csv(text: str) -> Iterable[Row]:
     for row in csv.DictReader(io.StringIO(text), skipinitialspace=True):
         told = {str(key).strip().lower(): (value or "").strip() for key, value in row.items()}
         parts = [told[key] for key in ("r", "g", "b") if key in told]
         given: Any = [int(part) for part in parts] if len(parts) == 3 else told.get("colour") or told.get("color")
-        yield told["name"], int(told["id"]), _colour(given)
+        ignored = told.get("ignore", "").lower() in ("1", "true", "yes")
+        yield told["name"], int(told["id"]), _colour(given), ignored
 
 
 def _colour(value: Any) -> Colour | None:

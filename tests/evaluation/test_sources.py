@@ -262,6 +262,21 @@ def test_a_table_names_the_classes_and_255_is_ignored(tmp_path, capsys):
     assert told["ignored_pixels"] == SIZE[1]
 
 
+def test_a_class_marked_to_be_ignored_counts_for_nothing_in_the_truth_and_is_none_in_a_prediction(tmp_path, capsys):
+    (tmp_path / "c.csv").write_text("id,name,ignore\n0,sky,\n1,road,\n11,void,1\n")
+    truth = disc(10)
+    truth[0] = 11
+    save(tmp_path / "p" / "a.png", disc(10))
+    save(tmp_path / "t" / "a.png", truth)
+    told = judged(capsys, tmp_path / "p", tmp_path / "t", "--class-table", tmp_path / "c.csv")
+    assert (told["miou_image"], told["ignored_pixels"]) == (1.0, SIZE[1])
+    assert any("11, 255 = ignore; foreground is all but sky" in note for note in told["notes"])
+    save(tmp_path / "p" / "a.png", truth)
+    assert "the value 11 in the prediction" in judged(
+        capsys, tmp_path / "p", tmp_path / "t", "--class-table", tmp_path / "c.csv", code=3
+    )
+
+
 # datasets on disk
 
 
