@@ -25,7 +25,8 @@ WIDTH = 384  # pixels of the longer side
 MOST_FRAMES = 300
 MOST_BYTES = 700_000
 _CRFS = (30, 36, 42, 48)
-_LEFT, _WIDE, _HIGH = 40, 420, 74
+_FLOW = "dis"  # what a ClipJudge needs a name for, and never uses without photos
+_LEFT, _WIDE, _HIGH = 40, 420, 86
 _TRACES = {"boundary_jitter_px": "jitter, px", "flicker": "flicker"}
 
 
@@ -90,7 +91,7 @@ def film(
     Raises:
         ValueError: no frame, or frames of several sizes.
     """
-    judge = ClipJudge(clip, step=step, **({"flow": flow} if flow else {}))
+    judge = ClipJudge(clip, step=step, flow=flow or _FLOW)
     trace = _Trace()
     shown: list[npt.NDArray[np.uint8]] = []  # shrunk: at most 300 of 384 x 384
     for sample in islice(samples, MOST_FRAMES):
@@ -166,7 +167,7 @@ def _plot(reel: Reel, name: str, label: str) -> str:
     values = _of(reel, name)
     known = [value for value in values if value is not None]
     top = max(*known, 1e-6) * 1.08
-    right, base, ceiling = _WIDE - 6, _HIGH - 6, 8
+    right, base, ceiling = _WIDE - 6, _HIGH - 6, 20
     last = max(len(values) - 1, 1)
 
     def place(frame: int, value: float) -> str:
@@ -188,7 +189,7 @@ def _plot(reel: Reel, name: str, label: str) -> str:
         f'<path class="axis" d="M{_LEFT} {base}H{right}"/>'
         f'<text class="tick" x="{_LEFT - 5}" y="{ceiling + 4}" text-anchor="end">{top:.2g}</text>'
         f'<text class="tick" x="{_LEFT - 5}" y="{base}" text-anchor="end">0</text>'
-        f'<text class="label" x="{_LEFT + 4}" y="{ceiling + 9}">{text(label)}</text>'
+        f'<text class="label" x="{_LEFT}" y="{ceiling - 7}">{text(label)}</text>'
         f'<line class="cursor" x1="{_LEFT}" x2="{_LEFT}" y1="{ceiling - 4}" y2="{base}"/></svg>'
     )
 

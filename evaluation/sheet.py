@@ -13,7 +13,7 @@ header.top { border-bottom: 1px solid var(--rule); padding-bottom: 28px; }
 .hero div p:first-child { color: var(--ink); font-size: 17px; }
 .rivals { display: flex; flex-wrap: wrap; gap: 18px 44px; margin-top: 22px; }
 .rival { border-left: 4px solid var(--c); padding-left: 14px; min-width: 0; }
-.rival b, .rival span { display: block; font-size: 14px; font-weight: 500; overflow-wrap: anywhere; }
+.rival strong, .rival span { display: block; font-size: 14px; font-weight: 500; overflow-wrap: anywhere; }
 .rival span { color: var(--soft); }
 .rival .score {
   font-family: ui-serif, "Iowan Old Style", Palatino, Georgia, serif; font-size: 56px; line-height: 1.1;
@@ -62,7 +62,7 @@ svg .thin { stroke-width: 1.4; }
 .sorts thead th { white-space: normal; }
 .sorts td:first-child { min-width: 96px; }
 th button {
-  font: inherit; color: inherit; background: none; border: 0; padding: 2px 0; margin: 0; cursor: pointer;
+  font: inherit; color: inherit; background: none; border: 0; padding: 0; margin: 0; cursor: pointer;
   text-align: inherit; white-space: inherit;
 }
 th button::after { content: "\\2195"; opacity: .4; margin-left: 4px; font-size: 11px; }
@@ -73,6 +73,11 @@ tbody tr.lead-row td .why { font-weight: 400; }
 .why { display: block; color: var(--soft); font-size: 13px; line-height: 1.4; max-width: 60ch; }
 .why code { font-size: 12px; }
 td.pair { color: var(--soft); white-space: nowrap; margin: 0; }
+.drawn { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(320px, 100%), 1fr)); gap: 16px; }
+.drawn figure { background: #fff; border: 1px solid var(--rule); border-radius: 10px; padding: 12px; }
+.drawn figure.broad { grid-column: 1 / -1; }
+.drawn img { background: #fff; border-radius: 0; }
+.drawn figcaption { color: #565e67; }
 td.best { font-weight: 650; color: var(--accent); }
 .legend {
   display: flex; flex-wrap: wrap; gap: 6px 20px; font-size: 13.5px;
@@ -135,10 +140,11 @@ dialog.large form { margin: 0; text-align: right; }
 .wall img { aspect-ratio: var(--shape, auto); object-fit: contain; }
 .wall figcaption { font-size: 11.5px; }
 .reels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 16px; }
-.reel video { display: block; width: 100%; max-height: 420px; background: #1e2126; border-radius: 6px; }
+.reel video { display: block; width: 100%; height: auto; max-height: 480px; background: #1e2126; border-radius: 6px; }
+.reels > .reel:only-child { grid-template-rows: repeat(4, auto) 1fr; }
 .reels > .reel:only-child { display: grid; grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); gap: 0 20px; }
 .reel:only-child > h3, .reel:only-child > .aside { grid-column: 1 / -1; }
-.reel:only-child video { grid-row: 2 / span 4; }
+.reel:only-child video { grid-row: 2 / span 4; align-self: start; }
 .reel:only-child .now { margin-top: 0; }
 .reel h3 { overflow-wrap: anywhere; }
 .reel .now { font-size: 12.5px; color: var(--soft); margin: 8px 0 0; min-height: 1.4em; }

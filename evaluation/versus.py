@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,14 @@ from masksmith.html import number, text
 
 _HIGHER = frozenset({*region.CONVENTIONS, *boundary.HIGHER, *temporal.HIGHER, "coco_ap"})
 _MOST_SLICES = 25
+_BROAD = ("losses", "predictions")
+_SAYS = {
+    "map_over_x": "mAP@x over x",
+    "iou_over_time": "Mean IoU against inference time",
+    "losses": "Loss over epochs",
+    "search": "Validation scores over the search",
+    "predictions": "Predictions, from the worst image to the best; orange is made up, blue is missed",
+}
 _KEPT = ("photo", "truth")  # columns of pictures that are no run
 
 
@@ -26,7 +35,7 @@ def render(
     curves: Mapping[str, Sequence[tuple[float, float]]] | None = None,
     points: Sequence[Mapping[str, Any]] = (),
     pictures: tuple[Sequence[tuple[str, Sequence[npt.NDArray[np.uint8] | None]]], Sequence[str]] = ((), ()),
-    more: str = "",
+    figures: Mapping[str, bytes] | None = None,
 ) -> str:
     """The page as text.
 
@@ -36,7 +45,7 @@ def render(
         points: ``name``, ``ms``, ``iou`` and ``interval`` of each time of inference
             (:func:`evaluation.exhibits.latencies`).
         pictures: rows (name, pictures) and the columns' names (:func:`evaluation.exhibits.predictions`).
-        more: further sections, as markup.
+        figures: name -> PNG, drawn to be quoted (:mod:`evaluation.figures`).
     """
     names = [str(run["name"]) for run in made["runs"]]
     title = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
@@ -47,7 +56,7 @@ def render(
         _plots(curves or {}, points),
         _stages(*pictures),
         *(_slices(key, told, names, made["headline"]) for key, told in made["slices"].items()),
-        more,
+        _quoted(figures or {}),
         _facts(made),
     ]
     return html.page(title, "\n".join(part for part in parts if part), css=sheet.CSS, script=script.SCRIPT)
@@ -69,7 +78,7 @@ def _head(made: Mapping[str, Any], title: str) -> str:
         pair = found["interval"]
         sure = f"{number(pair[0], 3)} – {number(pair[1], 3)}" if pair else "no interval"
         heroes.append(
-            f'<div class="rival s{k % plots.COLOURS}"><b>{text(run["name"])}</b>'
+            f'<div class="rival s{k % plots.COLOURS}"><strong>{text(run["name"])}</strong>'
             f'<span class="score">{number(found["value"], 3)}</span><span>{sure}</span></div>'
         )
     convention = listing.CONVENTIONS.get(name, name)
@@ -218,6 +227,18 @@ def _slices(key: str, told: Mapping[str, Mapping[str, Mapping[str, Any]]], names
         f'</th><th scope="col" class="loose"><button type="button">Images</button></th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _quoted(figures: Mapping[str, bytes]) -> str:
+    if not figures:
+        return ""
+    shots = []
+    for name, data in figures.items():
+        says = text(_SAYS.get(name, name))
+        kind = ' class="broad"' if name in _BROAD else ""
+        uri = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        shots.append(f'<figure{kind}><img src="{uri}" alt="{says}"><figcaption>{says}</figcaption></figure>')
+    return f'<section><h2>Figures to quote</h2><div class="drawn">{"".join(shots)}</div></section>'
 
 
 def _facts(made: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ def report(**given: Any) -> None:
       masksmith report runs/enet/report runs/linknet/report --markdown table.md
       masksmith report old=a new=b --slice floor --figures paper --latency old=73 --latency new=41
     """
-    from evaluation import comparison, comparison_page, tables
+    from evaluation import comparison, tables
     from masksmith import files
 
     _check(given)
@@ -75,8 +75,25 @@ def report(**given: Any) -> None:
     if given["out"]:
         shots = {path.stem: path.read_bytes() for path in drawn if path.suffix == ".png"}
         files.write_json(given["out"] / "report.json", made)
-        files.write_bytes(given["out"] / "report.html", comparison_page.render(made, found, shots).encode())
+        files.write_bytes(given["out"] / "report.html", _page(given, made, runs, shots).encode())
     _end(given, made, found, drawn)
+
+
+def _page(given: dict[str, Any], made: dict[str, Any], runs: Any, shots: dict[str, bytes]) -> str:
+    """The page, with what there is to draw: curves always, times and masks where they are known."""
+    from evaluation import exhibits, region, versus
+
+    options: dict[str, Any] = {"empty": given["empty"], "seed": given["seed"]}
+    rows, columns, why = exhibits.predictions(runs, given["data"])
+    if why:
+        console.note(f"no pictures in the page: {why}")
+    return versus.render(
+        made,
+        curves={run.name: region.curve(run.counts, empty=given["empty"]) for run in runs},
+        points=exhibits.latencies(given["latency"], runs, **options) if given["latency"] else (),
+        pictures=(rows, columns),
+        figures=shots,
+    )
 
 
 def _check(given: dict[str, Any]) -> None:
@@ -84,9 +101,12 @@ def _check(given: dict[str, Any]) -> None:
         raise UsageProblem("name the evaluations to compare: folders that evaluate --out wrote, or counts.parquet")
     if given["common"] and given["unpaired"]:
         raise UsageProblem("--common compares images in pairs, --unpaired does not: give one of them")
-    for name in ("latency", "training", "search", "data"):
+    for name in ("training", "search"):
         if given[name] and not given["figures"]:
             raise UsageProblem(f"--{name} is for figures: name their folder with --figures")
+    for name in ("latency", "data"):
+        if given[name] and not (given["figures"] or given["out"]):
+            raise UsageProblem(f"--{name} is for figures and the page: name a folder with --figures or --out")
 
 
 def _draw(given: dict[str, Any], runs: Any) -> list[Path]:
