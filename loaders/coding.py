@@ -14,6 +14,7 @@ from manifests import IGNORE
 from masksmith.errors import BadInput
 
 SHOWN_VALUES = 12
+_USUAL = (0, 1, IGNORE)
 EMPTY, BITS, BYTES, OTHER = "empty", "0/1", "0/255", "other"
 
 
@@ -31,8 +32,8 @@ class Tally:
     first: dict[int, str] = field(default_factory=dict)
     kinds: dict[str, tuple[int, str, list[int]]] = field(default_factory=dict)
 
-    def add(self, path: str, mask: npt.NDArray[np.uint8]) -> None:
-        """Count an (H, W) mask."""
+    def add(self, path: str, mask: npt.NDArray[np.uint8]) -> str:
+        """Count an (H, W) mask; the kind of coding it can have."""
         counts = _histogram(mask)
         values = [int(value) for value in np.flatnonzero(counts)]
         self._merge(
@@ -40,6 +41,7 @@ class Tally:
             dict.fromkeys(values, path),
             {kind(values): (1, path, values)},
         )
+        return kind(values)
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -94,7 +96,7 @@ class Coding:
         table = np.arange(256, dtype=np.uint8)
         for value, number in self.ids.items():
             table[value] = number
-        return table[mask]
+        return np.asarray(cv2.LUT(mask, table), np.uint8)
 
     def shares(self, tally: Tally) -> dict[str, float]:
         """Class name (and ``ignore``) to its share of all pixels of masks."""
@@ -185,8 +187,32 @@ def _named(tally: Tally, classes: Mapping[str, int], fixed: bool) -> Coding:
     return Coding(dict(classes), {}, tuple(notes))
 
 
+def encode_ids(mask: npt.NDArray[np.uint8]) -> bytes:
+    """PNG bytes of an (H, W) mask of ids.
+
+    Rows filtered by the one above and packed as runs: for masks a third of the time of OpenCV's usual choice, smaller,
+    and twice as fast to read.
+    """
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.12
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
+    done, buffer = cv2.imencode(".png", mask, options)
+    if not done:
+        raise ValueError(f"a mask of shape {mask.shape}, {mask.dtype} cannot be encoded")
+    return bytes(buffer.tobytes())
+
+
 def _histogram(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """(256,) pixels of each value; OpenCV's own count is many times faster, and exact below 2**24 pixels."""
+    """(256,) pixels of each value.
+
+    Masks of two classes need three comparisons; for others OpenCV's own count is still faster than numpy's, and exact
+    below 2**24 pixels.
+    """
+    usual = np.zeros(256, np.int64)
+    for value in _USUAL:
+        usual[value] = np.count_nonzero(mask == value)
+    if int(usual.sum()) == mask.size:
+        return usual
     rows = max(1, (1 << 23) // max(mask.shape[1], 1))
     counts = np.zeros(256, np.int64)
     for start in range(0, mask.shape[0], rows):

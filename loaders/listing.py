@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import heapq
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +72,6 @@ def spool(reader: Reader, out: Path) -> Listing:
 
 def read_spool(folder: Path, name: str) -> list[Item]:
     """The items of a shard; ``folder`` is that of the receipts."""
-    import json
-
     return [Item(**row) for row in json.loads((folder / LISTING / name).read_text())]
 
 
@@ -134,7 +133,7 @@ def _missing(out: Path) -> Path:
 
 def _spool(reader: Reader, out: Path, waiting: list[Item], shards: list[Shard]) -> None:
     name = f"{len(shards):06d}.json"
-    rows = [asdict(item) for item in waiting]
+    rows = [dict(vars(item)) for item in waiting]
     files.write_json(out / FOLDER / LISTING / name, rows, durable=False)
     dated = [(row, [_date(p) for p in (row["image"], row["mask"], *row["files"].values()) if p]) for row in rows]
     hangs_on = [reader.source, list(reader.licence), reader.settings, dated]

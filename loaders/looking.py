@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from loaders.coding import Tally
+from loaders.coding import BYTES, Tally, encode_ids
 from loaders.listing import read_spool
 from loaders.readers.reader import Item, Reader, Seen
 from manifests import Record
@@ -32,10 +32,12 @@ class Look:
     Attributes:
         reader: opens the files.
         out: folder of the manifest.
+        writes_binary: where the coding is still open, write masks of 0/255 at once: they can only become 0/1.
     """
 
     reader: Reader
     out: str
+    writes_binary: bool = False
 
     def __call__(self, shard: Shard) -> dict[str, Any]:
         """Open, check and hash the files of a shard; their records go beside the receipt, faults into it."""
@@ -58,6 +60,8 @@ class Look:
             "of": shard.payload[1],
             "records": len(rows),
             "sizes": [min(sizes, key=area), max(sizes, key=area)] if sizes else [],
+            "written": sum(row.mask is not None and not Path(row.mask).is_absolute() for row in rows),
+            "open": sum(row.mask is not None and Path(row.mask).is_absolute() for row in rows),
             "resized": sum("mask_resized_from" in row.extra for row in rows),
             "tally": tally.as_json(),
             "faults": faults,
@@ -69,17 +73,16 @@ class Look:
         height, width = seen.image.shape[:2]
         if seen.mask is not None and seen.mask.shape != (height, width):
             raise _unequal(item, seen)
-        if seen.mask is not None:
-            tally.add(item.mask or item.image, seen.mask)
+        kind = tally.add(item.mask or item.image, seen.mask) if seen.mask is not None else ""
         image, sha256_image = item.image, ""
         if seen.redrawn:
             image = f"images/{item.id}.jpg"
             sha256_image = self._write(image, images.encode_jpeg(seen.image, JPEG_QUALITY))
         mask, sha256_mask = item.mask, None
-        if seen.mask is not None and reader.fixed and reader.rewrites:
-            # what the values mean is known: no second decoding
+        ids = self._ids(seen, kind)
+        if ids is not None:
             mask = f"masks/{item.id}.png"
-            sha256_mask = self._write(mask, images.encode_png(seen.mask))
+            sha256_mask = self._write(mask, encode_ids(ids))
         elif mask is not None:
             sha256_mask = files.sha256(mask)
         extra = {**item.extra, **seen.extra}
@@ -105,6 +108,16 @@ class Look:
             sha256_mask=sha256_mask,
             extra=extra,
         )
+
+    def _ids(self, seen: Seen, kind: str) -> images.Mask | None:
+        """What to write of a mask whose values are clear already, which spares decoding it again; else None."""
+        if seen.mask is None:
+            return None
+        if self.reader.fixed:
+            return seen.mask if self.reader.rewrites else None
+        if self.writes_binary and kind == BYTES:
+            return (seen.mask >> 7).astype(np.uint8)
+        return None
 
     def _write(self, place: str, data: bytes) -> str:
         files.write_bytes(Path(self.out) / place, data, durable=False)

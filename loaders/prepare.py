@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from loaders.coding import Coding, Tally, decide
+from loaders.coding import Coding, Tally, decide, encode_ids
 from loaders.listing import MISSING, UNREADABLE, refuse_faults, refuse_unreadable, spool, write_missing
 from loaders.looking import LOOK, Look, area
 from loaders.readers.reader import Reader
@@ -27,7 +29,7 @@ from manifests import Info, ManifestWriter, Record
 from manifests.manifest import RECORDS
 from manifests.places import PATHS_IN_EXTRA
 from manifests.record import from_table, to_table
-from masksmith import __version__, files, images
+from masksmith import __version__, files
 from masksmith.engine import Engine, Shard
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
@@ -108,11 +110,13 @@ def prepare(task: Task, engine: Engine, tell: Callable[[str], None] = lambda _: 
             "masks": task.copy or _early(task.reader),
             "instances": task.reader.separates,
         }
-        _keep_foreign(task, [name for name, wanted in early.items() if wanted], LOOK)
+        _keep_foreign(task, [name for name, wanted in early.items() if wanted])
+        # a finished dataset's masks must outlive a run that is refused later
+        binary = task.reader.classes is None and not (out / FOLDER / WRITE).is_dir() and _claim(out, "masks")
         looks = Receipts(out, LOOK, _seen_by(task.reader))
         shards = found.shards
         _drop_stale(looks, shards, [str(shard.payload[1]) for shard in shards])
-        looked = engine.map(Look(task.reader, os.fspath(out)), shards, receipts=looks, label="looking")
+        looked = engine.map(Look(task.reader, os.fspath(out), binary), shards, receipts=looks, label="looking")
         faults = [fault for each in looked for fault in each["faults"]]
         if write_missing(out, faults):
             tell(f"{out / MISSING} lists what is left out, with the reasons")
@@ -131,14 +135,18 @@ def prepare(task: Task, engine: Engine, tell: Callable[[str], None] = lambda _: 
             tell(text)
         if coding.ids:
             tell(f"these masks are written anew as class ids in {out / 'masks'}; the originals stay as they are")
-        if rewrites and not early["masks"]:
-            _keep_foreign(task, ["masks"], WRITE)
+        if rewrites:
+            _keep_foreign(task, ["masks"])
         writes = Receipts(out, WRITE, _job(task, coding))
         shards = [Shard(s.index, s.items, each["rows"]) for s, each in zip(shards, looked, strict=True)]
         _drop_stale(writes, shards, [files.digest(each) for each in looked])
         plan = _Writing(task, coding, rewrites)
-        written = engine.map(partial(_write, plan), shards, receipts=writes, label="writing")
-        _assemble(task, coding, [writes.folder / each["rows"] for each in written], sum(found.missing.values()))
+        parts = [looks.folder / each["rows"] for each in looked]
+        late = task.copy or (rewrites and any(each["open"] for each in looked))
+        if late:
+            written = engine.map(partial(_write, plan), shards, receipts=writes, label="writing")
+            parts = [writes.folder / each["rows"] for each in written]
+        _assemble(plan, parts, placed=late, missing=sum(found.missing.values()))
     areas = [tuple(size) for each in looked for size in each["sizes"]]
     return Prepared(
         sum(each["records"] for each in looked),
@@ -146,7 +154,7 @@ def prepare(task: Task, engine: Engine, tell: Callable[[str], None] = lambda _: 
         coding.shares(tally) if tally.kinds else {},
         min(areas, key=area),
         max(areas, key=area),
-        sum(each["rewritten"] for each in written),
+        sum(each["written"] + (each["open"] if rewrites else 0) for each in looked),
         dict(found.missing),
     )
 
@@ -185,12 +193,18 @@ def _own(out: Path) -> None:
         )
 
 
-def _keep_foreign(task: Task, names: Sequence[str], stage: str) -> None:
+def _claim(out: Path, name: str) -> bool:
+    """Whether a folder below ``out`` is this command's to write to: it was not there, or it is from here."""
+    mark = out / FOLDER / f"{name}.own"
+    if not mark.exists() and not (out / name).exists():
+        files.write_bytes(mark, b"")
+    return mark.exists()
+
+
+def _keep_foreign(task: Task, names: Sequence[str]) -> None:
     """Refuse to write among files that are not from here, such as the dataset's own."""
-    if (task.out / FOLDER / stage).is_dir():
-        return
     for name in names:
-        if (task.out / name).exists():
+        if not _claim(task.out, name):
             made = {"masks": "masks of class ids", "instances": "maps of objects"}.get(name, "crops")
             written = "copies" if task.copy else made
             raise BadInput(
@@ -240,7 +254,7 @@ def _write(plan: _Writing, shard: Shard) -> dict[str, Any]:
     name = f"{shard.index:06d}.parquet"
     with files.atomic(folder / WRITE / name, durable=False) as part:
         pq.write_table(to_table(rows), part, compression="zstd")
-    return {"rows": name, "rewritten": sum(row.mask is not None for row in rows) if plan.rewrites else 0}
+    return {"rows": name}
 
 
 def _placed(plan: _Writing, record: Record) -> Record:
@@ -255,7 +269,7 @@ def _placed(plan: _Writing, record: Record) -> Record:
         pass
     elif mask is not None and plan.rewrites:
         values = task.reader.fit(mask, task.reader.read_mask(mask), record.height, record.width)
-        data = images.encode_png(plan.coding.apply(values))
+        data = encode_ids(plan.coding.apply(values))
         mask, digest = f"masks/{record.id}.png", files.digest(data)
         files.write_bytes(plan.task.out / mask, data, durable=False)
     elif mask is not None:
@@ -269,7 +283,13 @@ def _placed_file(task: Task, folder: str, name: str, path: str, sha256: str) -> 
         return _copied(task.out, folder, name, path, sha256)
     if task.absolute:
         return path
-    return Path(os.path.relpath(path, os.path.realpath(task.out))).as_posix()
+    folder, _, name = path.rpartition("/")
+    return posixpath.normpath(f"{_way(task.out, folder)}/{name}")
+
+
+@lru_cache(maxsize=256)
+def _way(out: Path, folder: str) -> str:
+    return Path(os.path.relpath(folder or "/", os.path.realpath(out))).as_posix()
 
 
 def _copied(out: Path, folder: str, name: str, path: str, sha256: str) -> str:
@@ -281,19 +301,21 @@ def _copied(out: Path, folder: str, name: str, path: str, sha256: str) -> str:
     return place
 
 
-def _assemble(task: Task, coding: Coding, parts: Sequence[Path], missing: int) -> None:
+def _assemble(plan: _Writing, parts: Sequence[Path], placed: bool, missing: int) -> None:
+    """Write the manifest of tables of records, whose files are ``placed`` already or stay where they are."""
+    task = plan.task
     note = task.out / FOLDER / DONE
     note.unlink(missing_ok=True)
     licences: set[str] = set()
     total = hashlib.sha256()
-    for record in _records(parts):
+    for record in chain.from_iterable(_records(part) for part in parts):
         licences.update(record.licence)
         total.update(f"{record.id} {record.sha256_image} {record.sha256_mask or '-'}\n".encode())
     source = {"name": task.reader.source, "sha256": total.hexdigest(), "licence": ", ".join(sorted(licences))}
     left_out = f"; {missing} items are left out, {MISSING} says why" if missing else ""
     info = Info(
         name=task.out.resolve().name,
-        classes=dict(coding.classes),
+        classes=dict(plan.coding.classes),
         licence=tuple(sorted(licences)),
         citation=task.reader.citation,
         sources=(source,),
@@ -302,10 +324,12 @@ def _assemble(task: Task, coding: Coding, parts: Sequence[Path], missing: int) -
     )
     with ManifestWriter(task.out, info) as writer:
         for part in parts:
-            writer.add_table(pq.read_table(part))
+            if placed:
+                writer.add_table(pq.read_table(part))
+            else:
+                writer.add_table(to_table(_placed(plan, record) for record in _records(part)))
     files.write_json(note, {"records": files.sha256(task.out / RECORDS)})
 
 
-def _records(parts: Sequence[Path]) -> Iterator[Record]:
-    for part in parts:
-        yield from from_table(pq.read_table(part))
+def _records(part: Path) -> Iterator[Record]:
+    return from_table(pq.read_table(part))

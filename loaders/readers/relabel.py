@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import cv2
 import numpy as np
 
 from manifests import IGNORE
@@ -38,9 +39,9 @@ class Relabel:
             raise unknown_choice("target of --classes", target, [ALL, *targets])
         self._names = dict(names)
         self._table = np.zeros(256, np.uint8)
-        self._known = np.zeros(256, bool)
+        self._foreign = np.ones(256, np.uint8)
         for value, name in names.items():
-            self._known[value] = True
+            self._foreign[value] = 0
             if name is None:
                 self._table[value] = IGNORE
             else:
@@ -57,9 +58,8 @@ class Relabel:
         Raises:
             BadInput: values that the table does not have.
         """
-        values = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-        strange = [int(value) for value in values if not self._known[value]]
-        if strange:
+        if cv2.countNonZero(cv2.LUT(mask, self._foreign)):
+            strange = [int(value) for value in np.unique(mask) if self._foreign[value]]
             known = ", ".join(f"{value} ({name or 'ignore'})" for value, name in sorted(self._names.items()))
             raise BadInput(
                 path,
@@ -67,4 +67,4 @@ class Relabel:
                 f"also {', '.join(map(str, strange[:8]))}{', ...' if len(strange) > 8 else ''}",
                 "take the masks as they were published, or check --from",
             )
-        return self._table[mask]
+        return np.asarray(cv2.LUT(mask, self._table), np.uint8)
