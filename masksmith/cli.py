@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Set evaluations side by side: tables, paired differences, slices, figures.",
     ),
     "jitter": ("evaluation.cli:jitter", "Judge how still the masks of a clip are."),
+    "mattes": ("evaluation.mattes_cli:mattes", "Judge soft masks against soft truth."),
 }
 
 
