@@ -2,7 +2,7 @@
 
 CSS = """
 :root { --s0: #0f766e; --s1: #b4531a; --s2: #3557c9; --s3: #a3197f; --s4: #7a6a00; --s5: #5b6570; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root { --s0: #4fd1b8; --s1: #f0a36b; --s2: #8ea8ff; --s3: #f08ad4; --s4: #d9c74a; --s5: #b3bcc6; }
 }
 .figure { font-size: 92px; line-height: .95; font-weight: 400; letter-spacing: -.03em; color: var(--accent); }
@@ -156,6 +156,7 @@ footer { overflow-wrap: anywhere; }
   .shots { grid-template-columns: repeat(2, minmax(0, 1fr)); } }
 @media (max-width: 560px) {
   .figure { font-size: 72px; }
+  svg.trace text { font-size: 13px; }
   .hero { margin-top: 20px; }
   .plotted, .loose { display: none; }
   td.pair, thead th { white-space: normal; }

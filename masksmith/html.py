@@ -25,7 +25,7 @@ CSS = """
   --paper: #fbfaf7; --card: #ffffff; --ink: #1e2227; --soft: #565e67; --faint: #6f7780; --rule: #e4e1da;
   --accent: #0f766e; --tint: #0f766e1f; --mark: #b4531a;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #14171a; --card: #1b1f23; --ink: #e8e6e1; --soft: #a9b1ba; --faint: #8d959e; --rule: #2c3137;
     --accent: #4fd1b8; --tint: #4fd1b824; --mark: #f0a36b;
@@ -88,7 +88,7 @@ footer {
   td:first-child { min-width: 96px; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 10px; }
 }
-@media print { .card, figure, tr { break-inside: avoid; } body { background: #fff; color: #000; } }
+@media print { :root { color-scheme: light; } .card, figure, tr { break-inside: avoid; } body { background: #fff; color: #000; } }
 """
 """The look that all pages share, light and dark, from a telephone to a wide screen."""
 
