@@ -32,8 +32,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import cv2
 import numpy as np
@@ -44,6 +43,7 @@ from loaders import Batches
 from manifests import Info, Manifest, ManifestWriter, Record
 from masksmith import console, files, images, seeds
 
+HERE = Path(__file__).resolve().parent
 SIZE = (224, 224)
 BATCH, WORKERS = 32, 2
 KINDS, WEIGHTS = ("empty", "affine", "elastic", "major", "self"), (40, 35 / 3, 70 / 3, 5, 30)

@@ -28,7 +28,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "manifest": ("manifests.cli:manifest", "Show, verify, compare, merge and filter manifests."),
     "split": ("manifests.cli:split", "Divide a dataset so that no subject or floor is in two splits."),
     "audit": ("masksmith.commands.audit:audit", "Look for leaks between splits; exit code 1 where there are any."),
-    "priors": ("loaders.cli:priors", "Preview the simulated previous-frame masks."),
+    "priors": (
+        "masksmith.commands.priors:priors",
+        "Preview the simulated previous-frame masks, or write them.",
+    ),
     "convert": ("loaders.convert_cli:convert", "Write a dataset in the form of another tool, or read it back."),
     "models": ("trainers.cli:models", "List the networks with their sizes."),
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
