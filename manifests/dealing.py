@@ -14,7 +14,7 @@ from masksmith.errors import UsageProblem
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_EXACT_CASES = 200_000  # up to 11 groups over three splits are tried in all ways
+EXACT_CASES = 200_000  # up to 11 groups over three splits are tried in all ways
 _ROUNDS = 200
 
 
@@ -30,7 +30,7 @@ def assign(sizes: Ints, shares: Mapping[str, float], seed: int) -> Ints:
     want = target * sizes.sum()
     count, ways = len(sizes), len(target)
     order = seeds.rng(seed, "split").permutation(count)
-    if ways**count <= _EXACT_CASES:
+    if ways**count <= EXACT_CASES:
         return _best(sizes, want, order)
     order = order[np.argsort(-sizes[order], kind="stable")]
     out = np.zeros(count, np.int64)
@@ -43,7 +43,7 @@ def assign(sizes: Ints, shares: Mapping[str, float], seed: int) -> Ints:
     single = order[len(large) :]
     parts = whole(len(single), np.maximum(lack, 0) if lack.max() > 0 else target)
     out[single] = np.repeat(np.arange(ways), parts)
-    _fill_empty(out, sizes, order, ways)
+    fill_empty(out, sizes, order, ways)
     _improve(out, sizes, want, order)
     return out
 
@@ -96,7 +96,7 @@ def _best(sizes: Ints, want: Floats, order: Ints) -> Ints:
     return out
 
 
-def _fill_empty(out: Ints, sizes: Ints, order: Ints, ways: int) -> None:
+def fill_empty(out: Ints, sizes: Ints, order: Ints, ways: int) -> None:
     """Give an empty split the smallest group of the split that has most records and more than one group."""
     while True:
         groups = np.bincount(out, minlength=ways)

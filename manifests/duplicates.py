@@ -51,14 +51,19 @@ class Likeness:
 
 
 def by_fingerprint(
-    manifest: Manifest, runs: engine.Engine | None = None, radius: int = RADIUS, limit: int = LIMIT
+    manifest: Manifest,
+    runs: engine.Engine | None = None,
+    radius: int = RADIUS,
+    limit: int = LIMIT,
+    *,
+    keep: bool = True,
 ) -> Likeness:
     """Records whose fingerprints are within ``limit`` of 256 bits, flipped or not; see :mod:`manifests.fingerprints`.
 
     Fingerprints are kept beside the manifest; records of one print are one code, so that a thousand equal pictures
     cost no more than one.
     """
-    found = measure(manifest, "fingerprint", runs)
+    found = measure(manifest, "fingerprint", runs, keep=keep)
     rows = np.array([row for row, text in enumerate(found.values) if text], np.int64)
     code = np.full(len(found.values), -1, np.int64)
     flat = sum(text is None for text in found.values) - found.unread

@@ -17,6 +17,7 @@ from manifests.places import chosen, new_folder, tables_from, with_column
 from manifests.proof import check_proof, make_proof
 from manifests.record import group_keys, members
 from manifests.splits import Plan, split_table
+from manifests.strata import Stratum
 from masksmith import files, receipts
 from masksmith.errors import BadInput, UsageProblem, unknown_choice
 
@@ -54,7 +55,13 @@ class Resplit:
         return folder
 
 
-def resplit(manifest: Manifest, keys: Sequence[str], shares: Mapping[str, float], seed: int) -> Resplit:
+def resplit(
+    manifest: Manifest,
+    keys: Sequence[str],
+    shares: Mapping[str, float],
+    seed: int,
+    columns: Sequence[Stratum] = (),
+) -> Resplit:
     """Plan a split of a manifest; see :func:`manifests.splits.split_table`.
 
     Raises:
@@ -62,7 +69,7 @@ def resplit(manifest: Manifest, keys: Sequence[str], shares: Mapping[str, float]
     """
     if not len(manifest):
         raise BadInput(manifest.folder / RECORDS, "records to divide", "none", "make some: masksmith generate")
-    table, plan = split_table(manifest.table(PLANNING), list(dict.fromkeys(keys)), shares, seed)
+    table, plan = split_table(manifest.table(PLANNING), list(dict.fromkeys(keys)), shares, seed, columns)
     return Resplit(manifest, plan, table)
 
 

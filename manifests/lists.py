@@ -93,8 +93,8 @@ class Listed:
 def match(table: pa.Table, lists: Mapping[str, Sequence[str]]) -> Listed:
     """Find the records that lists name.
 
-    An entry is, in this order: an id, the path of an image, the file name of one, or its stem. Where several records
-    have that name, the words of the folders before it decide; where these are as much alike, nothing is guessed.
+    An entry is an id or the path of an image, or else its stem counts. Where several records have that stem, the words
+    of the folders before it decide, then the extension; where these are as much alike, nothing is guessed.
 
     Args:
         table: with ``id`` and ``image``.
@@ -102,20 +102,25 @@ def match(table: pa.Table, lists: Mapping[str, Sequence[str]]) -> Listed:
     """
     ids = table.column("id").to_pylist()
     images = [posixpath.normpath(path) for path in table.column("image").to_pylist()]
-    ways: tuple[dict[str, list[int]], ...] = tuple(defaultdict(list) for _ in range(5))
+    exact: dict[str, list[int]] = defaultdict(list)
+    alike: dict[str, list[int]] = defaultdict(list)
     for row, (name, image) in enumerate(zip(ids, images, strict=True)):
-        for way, key in zip(ways, (name, image, posixpath.basename(image), stem(image), stem(name)), strict=True):
-            way[key].append(row)
+        for key in {name, image}:
+            exact[key].append(row)
+        for key in {stem(image), stem(name)}:
+            alike[key].append(row)
     splits: list[str | None] = [None] * len(ids)
     missing: dict[str, list[str]] = {split: [] for split in lists}
     ambiguous: list[tuple[str, int]] = []
     twice: list[str] = []
     for split in sorted(lists, key=lambda name: (_LAST.get(name, -1), name)):
         for entry in dict.fromkeys(lists[split]):
-            keys = (entry, entry, posixpath.basename(entry), stem(entry), stem(entry))
-            fits = next((way[key] for way, key in zip(ways, keys, strict=True) if key in way), [])
+            fits = exact.get(entry) or alike.get(stem(entry), [])
             if len(fits) > 1:
                 fits = _nearest(entry, fits, images)
+            if len(fits) > 1:
+                name = posixpath.basename(entry)
+                fits = [row for row in fits if posixpath.basename(images[row]) == name] or fits
             if not fits:
                 missing[split].append(entry)
             elif len(fits) > 1:

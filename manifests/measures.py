@@ -77,8 +77,10 @@ class Measured:
     faults: tuple[str, ...]
 
 
-def measure(manifest: Manifest, name: str, runs: engine.Engine | None = None) -> Measured:
+def measure(manifest: Manifest, name: str, runs: engine.Engine | None = None, *, keep: bool = True) -> Measured:
     """Read a measure of every record; those whose file is known by its SHA-256 are read once and kept.
+
+    With ``keep`` false nothing is written.
 
     What cannot be read (no file, a damaged one, one at a URL) is counted and left out.
     """
@@ -103,7 +105,7 @@ def measure(manifest: Manifest, name: str, runs: engine.Engine | None = None) ->
         faults += result["faults"]
     known = {digest for digest in digests if digest}
     fresh = {key: value for key, value in read.items() if key in known}
-    if fresh:
+    if fresh and keep:
         _save(manifest.folder, what, {**kept, **fresh})
     everything = {**kept, **read}
     values = [everything.get(digest or path) if path else None for path, digest in zip(paths, digests, strict=True)]

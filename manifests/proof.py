@@ -39,6 +39,7 @@ def make_proof(
         "method": None if plan is None else plan.method,
         "dropped": table.num_rows - kept,
         "digest": digest(table, keys),
+        **({"leaks": dict(plan.leaks)} if plan and plan.leaks else {}),
     }
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
+from manifests.balancing import assign_even, features
 from manifests.crossed import Units, deal
 from manifests.dealing import Floats, Ints, assign, assign_values, normal
 from manifests.record import group_keys, members
+from manifests.strata import Balance, Stratum, balance
 from masksmith.errors import UsageProblem
 
 __all__ = ["DEFAULT_SHARES", "Plan", "assign", "assign_values", "components", "split_table"]
@@ -31,6 +33,8 @@ class Plan:
         components, largest: number of connected components, and records in the largest.
         dropped: records left without a split.
         unknown: records without a value, key by key.
+        strata: how the columns came out that splits should have alike.
+        leaks: keys that a published split shares, with the number of values in two splits.
     """
 
     keys: tuple[str, ...]
@@ -43,6 +47,8 @@ class Plan:
     largest: int
     dropped: int
     unknown: Mapping[str, int] = field(default_factory=dict)
+    strata: Mapping[str, Balance] = field(default_factory=dict)
+    leaks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def deviation(self) -> float:
@@ -69,12 +75,24 @@ def components(table: pa.Table, keys: Sequence[str]) -> Ints:
     return _components(table, edges)[0]
 
 
-def split_table(table: pa.Table, keys: Sequence[str], shares: Mapping[str, float], seed: int) -> tuple[pa.Table, Plan]:
+def split_table(
+    table: pa.Table,
+    keys: Sequence[str],
+    shares: Mapping[str, float],
+    seed: int,
+    columns: Sequence[Stratum] = (),
+    whole: bool = False,
+) -> tuple[pa.Table, Plan]:
     """Give every record a split so that no value of any key is in two of them.
 
     Where the components miss a share by more than ten points or leave a split empty (feet paired with floors at random
     are all one component), the values of each key are dealt out by themselves, and records whose values disagree get
     no split: see :func:`manifests.crossed.deal`. Keys whose common components do meet the shares stay together.
+
+    Args:
+        columns: what splits should have alike, see :func:`manifests.balancing.assign_even`; crossed keys leave no room
+            for it.
+        whole: deal components out whatever shares they meet, so that every record has a split.
 
     Returns:
         The table with a new ``split`` column, and how it came out.
@@ -88,10 +106,14 @@ def split_table(table: pa.Table, keys: Sequence[str], shares: Mapping[str, float
     target = normal(shares)
     labels, count = _components(table, edges)
     sizes = np.bincount(labels, minlength=count).astype(np.int64)
-    of = assign(sizes, shares, seed)[labels] if rows else np.zeros(0, np.int64)
+    of = np.zeros(0, np.int64)
+    if rows and columns:
+        of = assign_even(features(labels, count, columns), len(columns), shares, seed)[labels]
+    elif rows:
+        of = assign(sizes, shares, seed)[labels]
     method = "components"
     several = len(edges) > 1 or any(len(each.rows) > len(np.unique(each.rows)) for each in edges.values())
-    if rows and several and not _meets(of, target):
+    if rows and several and not whole and not _meets(of, target):
         crossed = deal(_units(table, edges, shares, seed), labels, shares, seed)
         if _worth(crossed, target) < _worth(of, target):
             of, method = crossed, "values" if (crossed < 0).any() else "components"
@@ -109,6 +131,7 @@ def split_table(table: pa.Table, keys: Sequence[str], shares: Mapping[str, float
         largest=int(sizes.max(initial=0)),
         dropped=rows - kept,
         unknown={key: rows - len(np.unique(each.rows)) for key, each in edges.items()},
+        strata={each.name: balance(each, of, names) for each in columns},
     )
     return table.set_column(table.schema.get_field_index("split"), "split", column), plan
 

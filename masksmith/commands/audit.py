@@ -90,7 +90,7 @@ def audit(
     more = derived(opened, patterns, read_urls(urls) if urls else None)
     likenesses: list[Likeness] = []
     if near_duplicates or crops:
-        likenesses.append(by_fingerprint(opened, runs))
+        likenesses.append(by_fingerprint(opened, runs, keep=not dry_run))
         likenesses += _crops(opened, crops)
     if faces:
         likenesses.append(_faces(opened))
