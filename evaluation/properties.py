@@ -30,17 +30,16 @@ def of_truth(truth: npt.NDArray[Any], ignore: int | None = IGNORE) -> dict[str, 
     Returns:
         Numbers in (0, 1), from the left and from the top; None where there is no foreground.
     """
-    front = truth != 0
+    front = cv2.compare(truth, 0, cv2.CMP_NE)
     if ignore is not None:
-        front &= truth != ignore
-    found = cv2.moments(front.view(np.uint8), binaryImage=True)
-    if not found["m00"]:
+        front = cv2.min(front, cv2.compare(truth, ignore, cv2.CMP_NE))
+    columns, rows = (  # sums of lines: a hundred times faster than moments
+        cv2.reduce(front, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.float64) for axis in (0, 1)
+    )
+    total = columns.sum()
+    if not total:
         return {"centre_x": None, "centre_y": None}
-    height, width = truth.shape
-    return {
-        "centre_x": (found["m10"] / found["m00"] + 0.5) / width,
-        "centre_y": (found["m01"] / found["m00"] + 0.5) / height,
-    }
+    return {"centre_x": _middle(columns, total), "centre_y": _middle(rows, total)}
 
 
 def of_photo(photo: npt.NDArray[np.uint8]) -> dict[str, float]:
@@ -75,6 +74,10 @@ def of_record(record: Record) -> dict[str, Any]:
         "extra": _text(record.extra),
         "recipe": _text(_parsed(record.recipe)),
     }
+
+
+def _middle(weights: npt.NDArray[np.float64], total: float) -> float:
+    return float((weights @ (np.arange(len(weights)) + 0.5)) / total / len(weights))
 
 
 def _text(values: Any) -> str | None:
