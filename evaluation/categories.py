@@ -5,6 +5,7 @@ A pixel may belong to several categories, so each is counted on its own; the bac
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -21,8 +22,12 @@ def count(
     *,
     tolerance: float | None = None,
     advance: Callable[[int], None] = lambda items: None,
-) -> Counts:
+) -> tuple[Counts, float]:
     """Count every image.
+
+    Returns:
+        (the counts, pixel accuracy: the share of pixels that are right in every category, mean over images). The sum of
+        the categories' true positives says nothing here, as a pixel may be in several of them.
 
     Args:
         threshold: the least score of a result that counts.
@@ -35,10 +40,13 @@ def count(
     ids = (0, *(number + shift for number in instances.categories))
     builder = CountsBuilder(ids, {"classes": {"background": 0, **names}, **boundary.note(tolerance)})
     repeated: dict[str, int] = {}
+    right = []
     for shot in instances.shots:
         truth = instances.uncounted(shot)
         pred = np.zeros_like(truth)
         nowhere = count_image(pred, truth)[1]
+        judged = truth != IGNORE
+        wrong = np.zeros(truth.shape, np.bool_)
         rows = dict.fromkeys(instances.categories, nowhere)
         edges = {}
         if tolerance is not None:
@@ -47,8 +55,11 @@ def count(
             rows[category] = count_image(mask, goal)[1]
             if tolerance is not None:
                 edges[category] = boundary.measure(mask, goal, tolerance=tolerance)[1]
+            wrong |= mask != goal
             pred |= mask
             truth |= goal
+        if pixels := int(np.count_nonzero(judged)):
+            right.append(1 - np.count_nonzero(wrong & judged) / pixels)
         back = count_image(pred, truth)[0]
         outline = [] if tolerance is None else [boundary.measure(pred, truth, tolerance=tolerance)[0]]
         repeated[shot.name] = repeated.get(shot.name, 0) + 1
@@ -60,7 +71,7 @@ def count(
             ignored=int(np.count_nonzero(truth == IGNORE)),
         )
         advance(1)
-    return builder.build()
+    return builder.build(), float(np.mean(right)) if right else math.nan
 
 
 def drawn(instances: Instances, shot: Shot, threshold: float) -> tuple[Mask, Mask]:

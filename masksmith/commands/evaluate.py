@@ -125,6 +125,10 @@ def evaluate(**given: Any) -> None:
         least=given["least"],
     )
     made |= console.plain(judged.figures)
+    for name in judged.figures:  # an interval of the counts' own figure would be of another
+        made["intervals"]["values"].pop(name, None)
+        if made["headline"]["name"] == name:
+            made["headline"] |= {"value": made[name], "interval": None}
     missed = [text for bar in bars if (text := evaluate_checks.missed(bar, made))]
     if out:
         evaluate_output.write(out, made, judged, given)

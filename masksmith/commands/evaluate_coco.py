@@ -32,7 +32,7 @@ def coco(given: dict[str, Any]) -> Judged | None:
         return None
     threshold = given["threshold"]
     with console.progress("judging", len(instances.shots), unit="images ") as advance:
-        counts = count(instances, threshold, tolerance=given["tolerance"], advance=advance)
+        counts, accuracy = count(instances, threshold, tolerance=given["tolerance"], advance=advance)
     says = f"masks are unions of a category's instances; results count from a score of {threshold:g} on"
     notes = [*instances.notes, f"Figures other than coco_ap: {says}."]
     for text in notes:
@@ -47,7 +47,14 @@ def coco(given: dict[str, Any]) -> Judged | None:
 
     facts = {"Predictions": str(given["pred"]), "Truth": str(given["truth"]), "Values": says, "Threshold": threshold}
     title = f"{given['pred'].stem} against {given['truth'].stem}"
-    return Judged(counts, title, facts, notes, sample=sample, figures=dict(instances.average_precision()))
+    return Judged(
+        counts,
+        title,
+        facts,
+        notes,
+        sample=sample,
+        figures={"pixel_accuracy": accuracy, **instances.average_precision()},
+    )
 
 
 def _conventions() -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from masksmith import __version__, console
 from masksmith.commands.evaluate_checks import class_ids
 from masksmith.commands.evaluate_output import would
 from masksmith.commands.evaluate_sources import Judged
-from masksmith.errors import BadInput
+from masksmith.errors import BadInput, UsageProblem
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -51,6 +51,8 @@ def masks(given: dict[str, Any]) -> Judged | None:
     photos = _photos(given["photos"], source) if given["photos"] else {}
     for text in source.notes:
         console.note(text)
+    if given["flow"] and not source.clips:
+        raise UsageProblem("--flow is the motion of clips: name --clips, or give videos or a dataset of clips")
     if given["dry_run"]:
         would(len(source.pairs), "pairs of masks", given)
         return None
@@ -177,7 +179,6 @@ def _clips(
     advance: Any,
 ) -> Any:
     from evaluation import moving
-    from masksmith.errors import UsageProblem
 
     if given["flow"] and not photos:
         raise UsageProblem("--flow estimates motion from pictures: name them with --images")

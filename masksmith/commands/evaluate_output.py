@@ -96,7 +96,11 @@ def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
     for name in names:
         if name in made and (name, made[name]) != ("warp_iou", None):
             rows.append([name, made[name], bounds.get(name)])
-    rows += [[name, value, None] for name, value in judged.figures.items() if isinstance(value, float | None)]
+    rows += [
+        [name, value, None]
+        for name, value in judged.figures.items()
+        if isinstance(value, float | None) and name not in names
+    ]
     rows += [[f"map_at_{x}", share, bounds.get(f"map_at_{x}")] for x, share in made["map_at_x"].items()]
     shown = [
         [name, "undefined" if value is None else value, f"{pair[0]:.4f} to {pair[1]:.4f}" if pair else ""]

@@ -115,7 +115,7 @@ def test_unpacked_run_lengths_are_those_that_were_packed(seed):
 def test_region_figures_are_those_of_each_categorys_union(tmp_path, capsys):
     truth, results = scene(5)
     instances = read(tmp_path, truth, results)
-    counts = categories.count(instances, 0.5)
+    counts, _ = categories.count(instances, 0.5)
     for position, shot in enumerate(instances.shots):
         for place, category in enumerate((1, 7), start=1):
             sides = []
@@ -147,7 +147,7 @@ def test_crowd_regions_are_not_judged_where_nothing_else_is(tmp_path):
     truth["annotations"] = [{**truth["annotations"][0], "segmentation": packed(disc(20, 20, 9))}, crowd]
     inside = [{"image_id": 1, "category_id": 1, "score": 0.9, "segmentation": packed(disc(70, 50, 6))}]
     instances = read(tmp_path, truth, inside)
-    counts = categories.count(instances, 0.5)
+    counts, _ = categories.count(instances, 0.5)
     assert counts.column("ignored") == [int(disc(70, 50, 9).sum())]
     assert counts.values[0, 1, 1] == 0  # nothing there is a false positive
     assert "1 crowd regions" in instances.notes[0]
@@ -227,5 +227,18 @@ def test_categories_that_begin_at_0_are_not_taken_for_the_background(tmp_path):
         for one in rows:
             one["category_id"] = {1: 0, 7: 1}[one["category_id"]]
     truth["categories"] = [{"id": 0, "name": "foot"}, {"id": 1, "name": "shoe"}]
-    counts = categories.count(read(tmp_path, truth, results), 0.5)
+    counts, _ = categories.count(read(tmp_path, truth, results), 0.5)
     assert counts.class_ids == (0, 1, 2) and counts.class_name(1) == "foot"
+
+
+def test_pixel_accuracy_counts_a_pixel_of_several_categories_once(tmp_path, capsys):
+    both = [{"image_id": 1, "category_id": c, "segmentation": packed(disc(30, 30, 15))} for c in (1, 7)]
+    truth, _ = scene(images=1)
+    truth["annotations"] = [{**one, "id": k} for k, one in enumerate(both)]
+    found = [{**one, "score": 0.9} for one in both]
+    for results, missed in ((found, 0), (found[:1], int(disc(30, 30, 15).sum()))):
+        assert run("evaluate", *saved(tmp_path, truth, results), "--json", "--out", tmp_path / "o") == 0
+        told = json.loads(capsys.readouterr().out)
+        assert told["pixel_accuracy"] == pytest.approx(1 - missed / (H * W))
+    assert run("evaluate", "--from-counts", tmp_path / "o" / "counts.parquet", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["pixel_accuracy"] == told["pixel_accuracy"]

@@ -377,6 +377,19 @@ def test_class_ids_are_judged_class_by_class_and_levels_as_foreground(shop, tmp_
     assert "leave --soft out" in said
 
 
+@pytest.mark.parametrize("value", [1, 255, 3])
+def test_with_one_class_every_binary_form_means_it(tmp_path, capsys, value):
+    with ManifestWriter(tmp_path / "d", Info("one", classes={"background": 0, "foot": 3})) as writer:
+        for k in range(3):
+            save(tmp_path / f"d/masks/{k}.png", disc(10 + k) * 3)
+            writer.add(Record(f"r{k}", f"images/{k}.png", f"masks/{k}.png", 32, 24, subject=f"s{k}"))
+            save(tmp_path / f"p/r{k}.png", disc(12 + k) * value)
+    told = judged(capsys, tmp_path / "p", "--data", tmp_path / "d", "--boundary", "--out", tmp_path / "o")
+    expected = np.mean([overlap(disc(12 + k), disc(10 + k)) for k in range(3)])
+    assert told["iou_fg_image"] == pytest.approx(expected) and told["intervals"]["groups"] == 3
+    assert run("evaluate", tmp_path / "p", "--data", tmp_path / "d", "--flow", "dis") == 2
+
+
 def test_binary_predictions_are_all_written_alike_or_refused(shop, tmp_path, capsys):
     for k in range(8):
         save(tmp_path / "p" / "v1.0" / f"r{k}.png", disc(10 + k) * (255 if k != 6 else 1))
