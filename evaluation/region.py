@@ -223,32 +223,6 @@ def groups_of(counts: Counts) -> list[str]:
     return [name for name in names if name in counts.table.column_names and any(counts.column(name))]
 
 
-def slices(counts: Counts, column: str, *, empty: str = "one") -> list[dict[str, Any]]:
-    """The figures of each value of a column, sorted by value; an image with several values is in several slices.
-
-    Returns:
-        Mappings with ``value``, ``images`` and every figure of :func:`names` (NaN where undefined).
-    """
-    places: dict[str, int] = {}
-    links: list[tuple[int, int]] = []
-    for image, value in enumerate(counts.column(column)):
-        for one in value if isinstance(value, list) else [value]:
-            if one is not None:
-                links.append((places.setdefault(str(one), len(places)), image))
-    if not links:
-        return []
-    rows, members = np.asarray(links).T
-    sums = image_sums(counts, empty, ())
-    grouped = np.zeros((len(places), sums.shape[1]))
-    np.add.at(grouped, rows, sums[members])
-    found = figures(grouped, len(counts.class_ids), empty, ())
-    number = np.bincount(rows, minlength=len(places))
-    return [
-        {"value": value, "images": int(number[row])} | {name: float(found[name][row]) for name in names(counts)}
-        for value, row in sorted(places.items())
-    ]
-
-
 def _split(sums: Floats, classes: int) -> dict[str, Floats]:
     sizes = {
         "accuracy": 2,

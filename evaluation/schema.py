@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from evaluation import boundary, region, sweep, temporal
+from evaluation import boundary, calibration, coco, region, sweep, temporal
 from masksmith import __version__
 
 _SHARE: dict[str, Any] = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
@@ -91,6 +91,9 @@ def report() -> dict[str, Any]:
         "motion": {**_MAYBE, "description": "what warp_iou and the boundary figures of clips went along"},
         "undefined_clips": {"type": "object", "additionalProperties": _COUNT},
         "sweep": _sweep(),
+        **{name: {**_SHARE, "description": text} for name, text in calibration.CONVENTIONS.items()},
+        "reliability": {"type": "array", "items": _bin()},
+        **{name: {**_SHARE, "description": text} for name, text in coco.CONVENTIONS.items()},
         "report": {**_MAYBE, "description": "where the page is; in the output of --json only"},
     }
     return {
@@ -153,6 +156,11 @@ def _clip() -> dict[str, Any]:
         "undefined_windows": {"type": "object", "additionalProperties": _COUNT},
     }
     return {**_object("the time figures of one clip", required, optional), "additionalProperties": True}
+
+
+def _bin() -> dict[str, Any]:
+    required = {"low": _SHARE, "high": _SHARE, "pixels": {"type": "number", "minimum": 0}}
+    return _object("pixels of about one probability", {**required, "confidence": _SHARE, "foreground": _SHARE})
 
 
 def _sweep() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from evaluation import boundary, intervals, region
 from evaluation.counts import Counts
@@ -127,10 +128,18 @@ def keys(counts: Counts) -> list[str]:
     found = [
         name.removeprefix("group.")
         for name in counts.table.column_names
-        if name not in taken and name not in _DOTTED and name not in COMPUTED and any(_known(counts.column(name)))
+        if name not in taken and name not in _DOTTED and name not in COMPUTED and _named(counts, name)
     ]
     found += [f"{field}.{path}" for field in _DOTTED for path in _paths(counts, field)]
     return list(dict.fromkeys([*found, *(name for name in COMPUTED if _measured(counts, name))]))
+
+
+def _named(counts: Counts, column: str) -> bool:
+    """Whether a column has values to call slices after: words, numbers or lists of words, and at least one."""
+    kind = counts.table[column].type
+    return not (pa.types.is_list(kind) and not pa.types.is_string(kind.value_type)) and any(
+        _known(counts.column(column))
+    )
 
 
 def _members(counts: Counts, key: str) -> dict[str, npt.NDArray[np.int64]]:
@@ -156,7 +165,7 @@ def _values(counts: Counts, key: str) -> tuple[list[list[str]], list[str]]:
         pairs = zip(counts.column("subject"), counts.column("group.subject"), strict=True)
         raw = [list(dict.fromkeys([*([one] if one else []), *(more or ())])) for one, more in pairs]
     else:
-        there = [name for name in (key, f"group.{key}") if name in counts.table.column_names]
+        there = [name for name in (key, f"group.{key}") if name in counts.table.column_names and _named(counts, name)]
         raw = counts.column(there[0]) if there else [None] * len(counts)
     if not any(_known(raw)):
         raise unknown_choice("slice", key, keys(counts))

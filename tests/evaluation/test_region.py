@@ -160,14 +160,3 @@ def test_swapping_sides_keeps_iou_and_swaps_precision_with_recall(seed, classes)
 def test_the_order_of_images_does_not_matter():
     masks = masks_of(8, seed=2)
     assert region.reduce(counted(masks)).values == pytest.approx(region.reduce(counted(masks[::-1])).values)
-
-
-def test_slices_are_the_figures_of_their_images_and_an_image_may_be_in_two():
-    masks = masks_of(6, seed=9)
-    floors = [["oak"], ["oak", "tile"], ["tile"], None, ["oak"], ["tile"]]
-    table = counted(masks, **{"group.floor": floors})
-    rows = region.slices(table, "group.floor")
-    assert [(row["value"], row["images"]) for row in rows] == [("oak", 3), ("tile", 3)]
-    for row, members in zip(rows, ([0, 1, 4], [1, 2, 5]), strict=True):
-        expected = region.reduce(counted([masks[k] for k in members])).values
-        assert {name: row[name] for name in expected} == pytest.approx(expected)

@@ -49,7 +49,7 @@ def test_reports_as_they_are_written_keep_to_it(tmp_path: Path, capsys: pytest.C
         save(tmp_path / "p" / f"{k}.png", mask(5 * k, 3) * 200)
         save(tmp_path / "t" / f"{k}.png", mask(5 * k + 1, 3) * 255)
     words = ("evaluate", tmp_path / "p", tmp_path / "t", "--soft", "--out", tmp_path / "out", "--json")
-    assert run(*words, "--boundary", "--sweep", "--slice", "position") == 0
+    assert run(*words, "--boundary", "--sweep", "--calibration", "--slice", "position") == 0
     printed = json.loads(capsys.readouterr().out)
     stored = json.loads((tmp_path / "out" / "report.json").read_text())
     assert check(printed) == [] and check(stored) == []

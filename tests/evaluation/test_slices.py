@@ -55,6 +55,11 @@ def test_an_image_on_two_floors_is_in_two_slices_and_one_on_none_is_named() -> N
     counts = table([(mask(5, 3), {"group.floor": floors}) for floors in (["oak", "tile"], ["oak"], None, ["tile"] * 2)])
     found = slices.by(counts, "floor")
     assert [(row["value"], row["images"]) for row in found] == [("oak", 2), ("tile", 2), (slices.NONE, 1)]
+    for row, members in zip(found, ([0, 1], [0, 3], [2]), strict=True):
+        expected = region.reduce(counts.take(members)).values
+        assert {name: row[name] for name in slices.FIGURES} == {
+            name: pytest.approx(expected[name]) for name in slices.FIGURES
+        }
 
 
 def test_fields_of_extra_and_recipe_are_keys() -> None:
@@ -132,6 +137,13 @@ def test_what_was_not_measured_and_what_is_not_known_is_refused_with_the_choices
         slices.by(counts, "brightness")
     with pytest.raises(UsageProblem, match="Did you mean 'split'"):
         slices.by(counts, "splt")
+
+
+def test_columns_of_numbers_without_a_name_are_no_keys() -> None:
+    counts = table([(mask(5, 3), {"histogram": [0.5, 0.25], "camera": "left"})])
+    assert "camera" in slices.keys(counts) and "histogram" not in slices.keys(counts)
+    with pytest.raises(UsageProblem):
+        slices.by(counts, "histogram")
 
 
 def test_slices_survive_the_file(tmp_path: Any) -> None:
