@@ -70,6 +70,13 @@ LIMITS: dict[str, tuple[str, float]] = {
 }
 BURST = 20  # calls in memory that are timed as one, as the clock is coarse
 CHUNK = 50  # pairs that are judged before another way takes its turn
+# a process of its own between: a child starts with the peak of the process that made it, and torch is in this one
+_WATCHED = """
+import json, resource, subprocess, sys, time
+start = time.perf_counter()
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(json.dumps([code, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss]))
+"""
 _WAYS = ("decode", "region", "boundary", "surface", "torchmetrics", "torchmetrics_uint8")
 
 
@@ -220,20 +227,18 @@ def scale(folder: Path, pairs: Sequence[inputs.Pair], sizes: tuple[int, int]) ->
                 target = place / side / f"{index // 1000 * 1000:06d}" / f"{index:06d}.png"
                 os.link(getattr(source, side), target)
         words = ["evaluate", place / "pred", place / "truth", "--out", place / "out", "--json"]
-        start = time.perf_counter()
-        child = subprocess.Popen(
-            [sys.executable, "-m", "masksmith", *map(str, words)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+        told = subprocess.run(
+            [sys.executable, "-c", _WATCHED, sys.executable, "-m", "masksmith", *map(str, words)],
+            stdout=subprocess.PIPE,
+            check=True,
             cwd=Path(__file__).resolve().parent.parent,
         )
-        _, status, used = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode:
-            raise SystemExit(f"masksmith evaluate ended with {child.returncode} on {number} pairs")
-        taken.append(time.perf_counter() - start)
+        code, seconds, kilobytes = json.loads(told.stdout)
+        if code:
+            raise SystemExit(f"masksmith evaluate ended with {code} on {number} pairs")
+        taken.append(seconds)
         found[f"scale_{number}_s"] = taken[-1]
-        found["peak_mb"] = used.ru_maxrss / 1024  # of the largest process, workers included
+        found["peak_mb"] = kilobytes / 1024  # of the largest process, workers included
         found["report_mb"] = (place / "out" / "report.html").stat().st_size / 1e6
     found["ratio_10x"] = taken[1] / taken[0] / (sizes[1] / sizes[0])
     return found
