@@ -63,9 +63,19 @@ def _cell(value: Any) -> Any:
 
 
 @click.command()
-@click.option("--scans", "scan_spec", required=True, help="Folder of foot scans, or parametric:N for N made feet.")
 @click.option(
-    "--floors", "floor_spec", required=True, help="Folder of floor photos, or procedural:N for N made floors."
+    "--scans",
+    "scan_specs",
+    required=True,
+    multiple=True,
+    help="Folder of foot scans, or parametric:N for N made feet; repeatable.",
+)
+@click.option(
+    "--floors",
+    "floor_specs",
+    required=True,
+    multiple=True,
+    help="Folder of floor photos, or procedural:N for N made floors; repeatable.",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new dataset.")
 @click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of scenes.")
@@ -93,8 +103,8 @@ def _cell(value: Any) -> Any:
 @options.dry_run_option
 @options.json_option
 def generate(
-    scan_spec: str,
-    floor_spec: str,
+    scan_specs: tuple[str, ...],
+    floor_specs: tuple[str, ...],
     out: Path,
     count: int,
     size: int,
@@ -135,8 +145,8 @@ def generate(
         style = replace(style, rug_share=0.3, tint_share=0.6, empty_share=0.02)
         rig = replace(rig, trousers_share=0.35)
     work = planning.plan(
-        scans=scan_spec,
-        floor_spec=floor_spec,
+        scans=scan_specs,
+        floor_spec=floor_specs,
         out=out,
         count=count,
         seed=seed,
@@ -171,12 +181,20 @@ def generate(
 @click.argument("recipe", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="The dataset that holds the scene's cutouts.")
 @click.option("--id", "record_id", help="Take the recipe of this record; RECIPE is then the dataset itself.")
-@click.option("--floors", "floor_spec", help="Where its floor is: the same folder or procedural:N as when it was made.")
+@click.option(
+    "--floors", "floor_specs", multiple=True, help="Where its floor is: the same --floors as when it was made."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for image and mask.")
 @options.dry_run_option
 @options.json_option
 def scene(
-    recipe: Path, data: Path | None, record_id: str | None, floor_spec: str, out: Path, dry_run: bool, as_json: bool
+    recipe: Path,
+    data: Path | None,
+    record_id: str | None,
+    floor_specs: tuple[str, ...],
+    out: Path,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Make one scene again from its recipe.
 
@@ -203,7 +221,7 @@ def scene(
             value = json.loads(recipe.read_text())
         except (OSError, ValueError) as fault:
             raise BadInput(recipe, "a recipe (JSON)", f"{fault}", "copy the recipe column of a record") from None
-    written = making.again(value, data, floor_spec, out, dry_run)
+    written = making.again(value, data, floor_specs, out, dry_run)
     if as_json:
         console.emit_json(written)
     else:

@@ -34,6 +34,8 @@ VALUES = 8  # colour, cover, sky, lamp, gloss, skin
 _MISS = np.uint32(0xFFFFFFFF)
 _WITHIN = (np.stack(np.meshgrid(*[(np.arange(EDGE_RAYS) + 0.5) / EDGE_RAYS - 0.5] * 2), axis=-1)).reshape(-1, 2)
 FOOT_HEIGHT_M = 0.08  # below it is foot, above it ankle and leg
+FLOOR_COARSER = 2  # floor light is stored at a fraction of the canvas, still finer than the map it comes from
+_AROUND_PX = 6  # colour is kept so far beyond the outline, for resampling
 # what is stored of a cutout: name -> channels, all uint8
 LAYERS: dict[str, int] = {"colour": 4, "shade": 4, "floor": 2}
 
@@ -43,19 +45,30 @@ class Cutout:
     """A rendered foot on an endless floor, seen by one camera.
 
     Attributes:
-        colour: (S, S, 4) uint8: sRGB colour without light, filled a little beyond its edge, and coverage (255 = full).
-        shade: (S, S, 4) uint8: sky light, lamp light (both 128 = 1), gloss (255 = 1), and the share of the pixel that
+        corner: (x, y) in canvas pixels of the first pixel of ``colour`` and ``shade``; beyond them is nothing.
+        colour: (h, w, 4) uint8: sRGB colour without light, filled a little beyond its edge, and coverage (255 = full).
+        shade: (h, w, 4) uint8: sky light, lamp light (both 128 = 1), gloss (255 = 1), and the share of the pixel that
             skin covers (255 = all of it).
-        floor: (S, S, 2) uint8: sky light and lamp visibility on the floor, 255 = untouched.
+        floor: (S / 2, S / 2, 2) uint8: sky light and lamp visibility on the floor of the whole canvas, S pixels wide,
+            255 = untouched.
         camera: that saw it; its floor homography lays the floor.
         about: subject, side(s), lamp, camera and the inputs' digests: all that makes it again.
     """
 
+    corner: tuple[int, int]
     colour: Bytes
     shade: Bytes
     floor: Bytes
     camera: Camera
     about: Mapping[str, Any]
+
+    def to_canvas(self) -> npt.NDArray[np.float64]:
+        """(3, 3): pixels of ``colour`` and ``shade`` to canvas pixels."""
+        return np.array([[1.0, 0, self.corner[0]], [0, 1, self.corner[1]], [0, 0, 1]])
+
+    def floor_to_canvas(self) -> npt.NDArray[np.float64]:
+        """(3, 3): pixels of ``floor`` to canvas pixels."""
+        return _coarser()
 
 
 def render(
@@ -67,12 +80,12 @@ def render(
     """
     size = camera.size
     x0, y0, x1, y1 = _box(surface, camera)
-    colour = np.zeros((size, size, 4), np.uint8)
-    shade = np.zeros((size, size, 4), np.uint8)
+    rows, columns = max(y1 - y0, 1), max(x1 - x0, 1)
+    colour = np.zeros((rows, columns, 4), np.uint8)
+    shade = np.zeros((rows, columns, 4), np.uint8)
     foot_share = 0.0
     if x1 > x0 and y1 > y0:
         values = _vertex_values(surface, light, camera, lamp)
-        rows, columns = y1 - y0, x1 - x0
         grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).reshape(-1, 2)
         primitive, uv, distance = caster.cast(camera.rays(grid))
         hit = primitive[primitive != _MISS]
@@ -84,18 +97,41 @@ def render(
         primitive, uv, _ = caster.cast(camera.rays(fine))
         mixed[edge] = _interpolate(surface, values, primitive, uv).reshape(len(edge), EDGE_RAYS**2, VALUES).mean(axis=1)
         picture = mixed.reshape(rows, columns, VALUES)
-        here = np.s_[y0:y1, x0:x1]
         cover = picture[..., 3]
-        colour[here][..., :3] = _spread(picture[..., :3], cover) * 255 + 0.5
-        colour[here][..., 3] = np.rint(cover * 255)
+        colour[..., :3] = _spread(picture[..., :3], cover) * 255 + 0.5
+        colour[..., 3] = np.rint(cover * 255)
         lit = _spread(picture[..., 4:7], cover) * np.array([128, 128, 255])
-        shade[here][..., :3] = np.clip(lit + 0.5, 0, 255)
-        shade[here][..., 3] = np.rint(picture[..., 7] * 255)
-    to_canvas = camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
+        shade[..., :3] = np.clip(lit + 0.5, 0, 255)
+        shade[..., 3] = np.rint(picture[..., 7] * 255)
+        top, left, bottom, right = _filled(colour[..., 3])
+        colour, shade = colour[top:bottom, left:right], shade[top:bottom, left:right]
+        x0, y0 = x0 + left, y0 + top
+    to_floor = np.linalg.inv(_coarser()) @ camera.floor_homography() @ np.linalg.inv(lights.floor_to_texel())
     maps = np.stack([light.floor_sky, light.floor_lamp], axis=-1)
-    floor = cv2.warpPerspective(maps, to_canvas, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    coarse = (size // FLOOR_COARSER, size // FLOOR_COARSER)
+    floor = cv2.warpPerspective(maps, to_floor, coarse, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     about = {**about, "foot_share": round(foot_share, 5)}
-    return Cutout(colour, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
+    return Cutout((x0, y0), colour, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
+
+
+def _coarser() -> npt.NDArray[np.float64]:
+    """(3, 3): pixels of a floor layer to canvas pixels, centre on centre."""
+    shift = (FLOOR_COARSER - 1) / 2
+    return np.array([[FLOOR_COARSER, 0, shift], [0, FLOOR_COARSER, shift], [0, 0, 1.0]])
+
+
+def _filled(cover: Bytes) -> tuple[int, int, int, int]:
+    """(top, left, bottom, right) of what is covered and a margin around it; one pixel where nothing is."""
+    rows, columns = np.flatnonzero(cover.any(axis=1)), np.flatnonzero(cover.any(axis=0))
+    if not len(rows):
+        return 0, 0, 1, 1
+    height, width = cover.shape
+    return (
+        max(int(rows[0]) - _AROUND_PX, 0),
+        max(int(columns[0]) - _AROUND_PX, 0),
+        min(int(rows[-1]) + _AROUND_PX + 1, height),
+        min(int(columns[-1]) + _AROUND_PX + 1, width),
+    )
 
 
 def _box(surface: Surface, camera: Camera) -> tuple[int, int, int, int]:
@@ -103,8 +139,8 @@ def _box(surface: Surface, camera: Camera) -> tuple[int, int, int, int]:
     pixels, depth = camera.project(surface.vertices)
     if depth.min() < 0.02:  # part of the leg beside or behind the camera: a box would say nothing
         return 0, 0, camera.size, camera.size
-    low = np.clip(np.floor(pixels.min(axis=0)) - 2, 0, camera.size).astype(int)
-    high = np.clip(np.ceil(pixels.max(axis=0)) + 3, 0, camera.size).astype(int)
+    low = np.clip(np.floor(pixels.min(axis=0)) - _AROUND_PX, 0, camera.size).astype(int)
+    high = np.clip(np.ceil(pixels.max(axis=0)) + _AROUND_PX + 1, 0, camera.size).astype(int)
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
@@ -156,12 +192,17 @@ _SCHEMA = pa.schema([("about", pa.string()), *((name, pa.binary()) for name in L
 
 
 def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
-    """Write cutouts to one Arrow file (zstd), one a record batch, atomically; returns how many."""
-    options = pa.ipc.IpcWriteOptions(compression=pa.Codec("zstd", compression_level=1))
+    """Write cutouts to one Arrow file (lz4, the quickest to read), one a record batch, atomically; returns how many."""
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
     count = 0
     with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), _SCHEMA, options=options) as sink:
         for cutout in cutouts:
-            about = {**cutout.about, "camera": cutout.camera.as_json()}
+            rows, columns = cutout.colour.shape[:2]
+            about = {
+                **cutout.about,
+                "camera": cutout.camera.as_json(),
+                "box": [*cutout.corner, columns, rows],
+            }
             row: dict[str, list[Any]] = {"about": [json.dumps(about, sort_keys=True)]}
             for name in LAYERS:
                 row[name] = [np.ascontiguousarray(getattr(cutout, name)).tobytes()]
@@ -200,8 +241,10 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
     row = reader.get_batch(index)
     about = json.loads(row.column(0)[0].as_py())
     camera = Camera.from_json(about.pop("camera"))
+    x, y, columns, rows = about.pop("box")
     layers = {}
     for position, (name, channels) in enumerate(LAYERS.items(), start=1):
         flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
-        layers[name] = flat.reshape(camera.size, camera.size, channels)
-    return Cutout(camera=camera, about=about, **layers)
+        shape = (camera.size // FLOOR_COARSER,) * 2 if name == "floor" else (rows, columns)
+        layers[name] = flat.reshape(*shape, channels)
+    return Cutout(corner=(x, y), camera=camera, about=about, **layers)

@@ -14,8 +14,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from datagen import bank, compose, cutouts, floors, scenes
-from datagen.compose import Ground, Scene
-from datagen.plan import FloorSource, Plan, floor_sources
+from datagen.compose import Scene
+from datagen.ground import Ground, prepared
+from datagen.plan import FloorSource, Plan, all_floors
 from datagen.scenes import Choice, Style
 from manifests import Info, Manifest, ManifestWriter, Record
 from manifests.record import to_table
@@ -125,8 +126,8 @@ def draw_scene(
 @lru_cache(maxsize=48)
 def _ground(source: FloorSource) -> Ground:
     if source.path is None:
-        return compose.ground(floors.procedural_floor(source.kind, source.number))
-    return compose.ground(floors.read_floor(source.path))
+        return prepared(floors.procedural_floor(source.kind, source.number))
+    return prepared(floors.read_floor(source.path))
 
 
 def _write(
@@ -184,7 +185,7 @@ def _assemble(work: Plan, made: Sequence[Mapping[str, Any]], parts: Sequence[Pat
 
 
 def again(
-    recipe: Mapping[str, Any], data: Path, floor_spec: str | None, out: Path, dry_run: bool = False
+    recipe: Mapping[str, Any], data: Path, floor_specs: Sequence[str], out: Path, dry_run: bool = False
 ) -> dict[str, Any]:
     """Make one scene once more; the bytes are those of the dataset it came from.
 
@@ -192,10 +193,10 @@ def again(
         BadInput: the recipe lacks something, or its cutout or floor is not there.
     """
     info = Manifest.open(data).info
-    spec = floor_spec or ""
-    if not spec:
+    if not floor_specs:
         raise UsageProblem("--floors is needed: the folder or procedural:N that the dataset was made with")
-    grounds, _ = floor_sources(spec, info.seed or 0)
+    spec = " ".join(floor_specs)
+    grounds, _ = all_floors(floor_specs, info.seed or 0)
     try:
         there = {ground.id: ground for ground in grounds}
         known = {s["name"]: s["sha256"] for s in info.sources if s.get("kind") == "floor"}

@@ -76,8 +76,8 @@ class Plan:
 
 def plan(
     *,
-    scans: str,
-    floor_spec: str,
+    scans: str | Sequence[str],
+    floor_spec: str | Sequence[str],
     out: str | os.PathLike[str],
     count: int,
     seed: int,
@@ -89,8 +89,8 @@ def plan(
     """Read what is there and decide who goes where; nothing is written.
 
     Args:
-        scans: a folder of scans, or ``parametric:N``.
-        floor_spec: a folder of photos, or ``procedural:N``.
+        scans: folders of scans, ``parametric:N``, or several of them.
+        floor_spec: folders of photos, ``procedural:N``, or several of them.
         count: number of scenes.
         shares: split name to share.
 
@@ -99,10 +99,14 @@ def plan(
     """
     shares = dict(shares or DEFAULT_SHARES)
     total = sum(shares.values())
-    found = bank.sources(scans, seed)
-    grounds, warnings = floor_sources(floor_spec, seed)
+    scans, floor_spec = _each(scans), _each(floor_spec)
+    found = [source for spec in scans for source in bank.sources(spec, seed)]
+    grounds, warnings = all_floors(floor_spec, seed)
     names = sorted({source.subject for source in found})
-    for what, have, where in (("subjects", len(names), scans), ("floors", len(grounds), floor_spec)):
+    for what, have, where in (
+        ("subjects", len(names), " ".join(scans)),
+        ("floors", len(grounds), " ".join(floor_spec)),
+    ):
         if have < len(shares):
             raise BadInput(
                 where,
@@ -126,6 +130,32 @@ def plan(
         command=command,
         warnings=tuple(warnings),
     )
+
+
+def _each(specs: str | Sequence[str]) -> tuple[str, ...]:
+    return (specs,) if isinstance(specs, str) else tuple(specs)
+
+
+def all_floors(specs: Sequence[str], seed: int) -> tuple[list[FloorSource], list[str]]:
+    """The floors of several :func:`floor_sources`, and what to warn of.
+
+    Raises:
+        BadInput: as there; or two of them have the same id.
+    """
+    grounds: list[FloorSource] = []
+    warnings: list[str] = []
+    seen: dict[str, str] = {}
+    for spec in specs:
+        more, notes = floor_sources(spec, seed)
+        for ground in more:
+            if ground.id in seen:
+                raise BadInput(
+                    spec, "floors with names of their own", f"{ground.id!r}, as in {seen[ground.id]}", "rename one"
+                )
+            seen[ground.id] = spec
+        grounds += more
+        warnings += notes
+    return grounds, warnings
 
 
 def floor_sources(spec: str, seed: int) -> tuple[list[FloorSource], list[str]]:

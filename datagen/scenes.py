@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from masksmith import seeds
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,12 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
     """
     rng = seeds.rng(seed, "scene", index)
     turn, place = divmod(rank, len(choice.feet))
-    order = seeds.rng(seed, "turn", turn).permutation(len(choice.feet))
-    file, cutouts, subject = choice.feet[int(order[place])]
+    file, cutouts, subject = choice.feet[int(_turn(seed, turn, len(choice.feet))[place])]
     recipe: dict[str, Any] = {
         "version": RECIPE_VERSION,
         "index": index,
         "size": style.size,
+        "effects": style.effects,
         "cutout": {
             "file": file,
             "index": int((turn + seeds.integer(seed, "first", subject)) % cutouts),
@@ -81,7 +83,7 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
     }
     if not style.effects:
         recipe["sheet"] = recipe["rug"] = recipe["floor"]["tint"] = None
-        recipe["empty"] = False
+        recipe["empty"], recipe["window"]["roll_deg"] = False, 0.0
         recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0}
         recipe["light"] = {
             "lamp_share": 0.5,
@@ -94,6 +96,12 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         }
         recipe["jpeg_quality"] = 92
     return recipe
+
+
+@lru_cache(maxsize=16)
+def _turn(seed: int, turn: int, feet: int) -> npt.NDArray[np.int64]:
+    """The order in which the feet of a split come this time round."""
+    return seeds.rng(seed, "turn", turn).permutation(feet)
 
 
 def floor_ids(recipe: dict[str, Any]) -> list[str]:

@@ -128,7 +128,7 @@ def test_a_scene_is_made_again_byte_for_byte(made: Path, tmp_path: Path, floor_f
     record = next(r for r in Manifest.open(made).records() if r.id == "000017")
     (tmp_path / "recipe.json").write_text(record.recipe or "")
     recipe = json.loads(record.recipe or "")
-    written = making.again(recipe, made, str(floor_folder), tmp_path / "again")
+    written = making.again(recipe, made, [str(floor_folder)], tmp_path / "again")
     assert written["sha256_image"] == record.sha256_image
     assert written["sha256_mask"] == record.sha256_mask
     assert files.sha256(tmp_path / "again" / "000017.jpg") == record.sha256_image
@@ -149,7 +149,7 @@ def test_varied_scenes_hold_rugs_and_empty_floors_and_name_all_their_floors(
         recipe = json.loads(record.recipe or "")
         assert record.groups["floor"] == tuple(scenes.floor_ids(recipe))
     one = next(r for r in records if len(r.groups["floor"]) == 2)
-    again = making.again(json.loads(one.recipe or ""), tmp_path / "d", str(floor_folder), tmp_path / "again")
+    again = making.again(json.loads(one.recipe or ""), tmp_path / "d", [str(floor_folder)], tmp_path / "again")
     assert again["sha256_image"] == one.sha256_image
 
 

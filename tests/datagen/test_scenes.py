@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from datagen import cameras, compose, cutouts, lights, scenes
 from datagen.cameras import Camera
+from datagen.develop import kelvin_to_rgb, to_linear
 from datagen.floors import Floor
+from datagen.ground import Ground, prepared
 from datagen.lights import Caster, Lamp
 from datagen.surface import Surface, vertex_normals
 from masksmith.errors import BadInput
@@ -36,15 +38,16 @@ def block(half: float = 0.05, height: float = 0.1, cells: int = 12) -> Surface:
     return Surface(vertices.astype(np.float32), faces, normals, grey, height, np.zeros(0, np.int64), skin)
 
 
-def plain_floor(value: int = 200) -> compose.Ground:
+def plain_floor(value: int = 200) -> Ground:
     image = np.full((64, 64, 3), value, np.uint8)
-    return compose.ground(Floor("plain", image, 1.0, "CC0-1.0", "made", "", True))
+    return prepared(Floor("plain", image, 1.0, "CC0-1.0", "made", "", True))
 
 
 def flat_recipe(size: int, canvas: int) -> dict:  # type: ignore[type-arg]
     choice = scenes.Choice([("a", 1, "S")], ["plain"])
     recipe = scenes.draw(0, 0, 0, choice, canvas, scenes.Style(size=size, effects=False))
     recipe["window"] = {"centre_px": [(canvas - 1) / 2] * 2, "side_px": float(canvas), "roll_deg": 0.0}
+    recipe["effects"] = True  # none of them drawn, but all of the way taken
     return recipe
 
 
@@ -181,7 +184,7 @@ def test_a_tint_gives_a_floor_its_mean_colour(cut: cutouts.Cutout) -> None:
     recipe = flat_recipe(128, 160)
     recipe["empty"] = True
     recipe["floor"]["tint"] = [0.5, 0.2, 0.1]
-    linear = compose._to_linear()[compose.compose(recipe, cut, plain_floor()).image].reshape(-1, 3).mean(axis=0)
+    linear = to_linear()[compose.compose(recipe, cut, plain_floor()).image].reshape(-1, 3).mean(axis=0)
     assert np.allclose(linear, [0.5, 0.2, 0.1], atol=0.02)
 
 
@@ -243,8 +246,8 @@ def test_every_foot_is_used_as_often_as_the_others() -> None:
 
 
 def test_white_light_is_white_and_lamps_are_warmer_than_the_sky() -> None:
-    assert np.allclose(compose.kelvin_to_rgb(6500.0), 1)
-    warm, cold = compose.kelvin_to_rgb(2800.0), compose.kelvin_to_rgb(9000.0)
+    assert np.allclose(kelvin_to_rgb(6500.0), 1)
+    warm, cold = kelvin_to_rgb(2800.0), kelvin_to_rgb(9000.0)
     assert warm[0] > 1.3 and warm[2] < 0.6
     assert cold[0] < 1 and cold[2] > 1.1
 
