@@ -102,11 +102,12 @@ def _told(shape: tuple[int, ...]) -> str:
 
 
 def _keys(path: Path) -> list[str]:
+    if not zipfile.is_zipfile(path):
+        found = "something else" if path.exists() else "no such file"
+        raise BadInput(path, "an archive that numpy.savez wrote", found, "check the path")
     try:
         with np.load(path, allow_pickle=False) as archive:
             keys = list(archive.files)
-    except FileNotFoundError:
-        raise BadInput(path, "an archive that numpy.savez wrote", "no such file", "check the path") from None
     except (OSError, ValueError, zipfile.BadZipFile) as fault:
         raise BadInput(
             path, "an archive that numpy.savez wrote", f"something else ({fault})", "save it again"

@@ -99,13 +99,14 @@ def load_array(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
     """
     want = "an array that numpy.save wrote"
     try:
+        with Path(path).open("rb") as handle:
+            if handle.read(6) != b"\x93NUMPY":
+                raise BadInput(path, want, "something else", "save it again (archives of several are .npz)")
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise BadInput(path, want, "no such file", "check the path") from None
     except (OSError, ValueError, EOFError) as fault:
         raise BadInput(path, want, f"a file that cannot be read ({fault})", "save it again") from None
-    if not isinstance(found, np.ndarray):
-        raise BadInput(path, want, "an archive of several", "name it .npz")
     return found
 
 

@@ -53,6 +53,8 @@ def masks(given: dict[str, Any]) -> Judged | None:
         console.note(text)
     if given["flow"] and not source.clips:
         raise UsageProblem("--flow is the motion of clips: name --clips, or give videos or a dataset of clips")
+    if given["flow"] and not (photos or opened.photos):
+        raise UsageProblem("--flow estimates motion from pictures: name them with --images")
     if given["dry_run"]:
         would(len(source.pairs), "pairs of masks", given)
         return None
@@ -180,8 +182,6 @@ def _clips(
 ) -> Any:
     from evaluation import moving
 
-    if given["flow"] and not photos:
-        raise UsageProblem("--flow estimates motion from pictures: name them with --images")
     if not given["flow"]:
         console.note("motion of clips: none; warp_iou is left out (--flow estimates it)")
     return moving.judge_clips(pairs, source.clips, reader, coding, flow=given["flow"], photos=photos, advance=advance)

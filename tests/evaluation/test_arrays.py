@@ -92,6 +92,15 @@ def test_python_objects_are_never_unpickled(tmp_path):
         stored.load_array(tmp_path / "p.npy")
 
 
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x93NUMPY\x01\x00 cut off", b"no array at all"])
+def test_damaged_stacks_end_with_3_and_their_name(tmp_path, capsys, suffix, content):
+    path = tmp_path / f"p.{suffix}"
+    path.write_bytes(content)
+    said = judged(capsys, path, path, code=3)
+    assert f"p.{suffix}" in said and "pickle.load" not in said
+
+
 def test_a_stack_is_mapped_not_loaded(tmp_path):
     pairs, _ = arrays.pair_arrays(*stacks(tmp_path))
     assert isinstance(pairs[0].pred.values().base, np.memmap | np.ndarray)
