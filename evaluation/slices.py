@@ -94,14 +94,17 @@ def by(
     labels, unit = intervals.clusters(counts)
     sums = region.image_sums(counts, empty, ())
     classes = len(counts.class_ids)
-    rows = []
-    for value, images in members.items():
+    rows: list[dict[str, Any]] = []
+    if not members:
+        return rows
+    totals = np.stack([sums[images].sum(0) for images in members.values()])
+    found = region.figures(totals, classes, empty, ())  # of all values in one go: there may be 100,000
+    for position, (value, images) in enumerate(members.items()):
         own, places = np.unique(labels[images], return_inverse=True)
         grouped = np.zeros((len(own), sums.shape[1]))
         np.add.at(grouped, places, sums[images])
-        found = region.figures(grouped.sum(0, keepdims=True), classes, empty, ())
         row: dict[str, Any] = {"value": value, "images": len(images), "groups": len(own), "unit": unit}
-        row |= {name: float(found[name][0]) for name in wanted}
+        row |= {name: float(found[name][position]) for name in wanted}
         row["intervals"], row["note"] = {}, None
         if len(own) < max(least, 2):
             row["note"] = f"no interval: {len(own)} {unit}{'s' if len(own) != 1 else ''}, fewer than {max(least, 2)}"
