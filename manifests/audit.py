@@ -108,7 +108,8 @@ def audit_table(
     groups += _shared("bytes", hashed, _one(digests).take(pa.array(hashed)), code, names)
     ids, shared = table.column("id"), list(groups)
     for each in links:
-        groups += leaking.link_findings(each, code, names, ids)
+        known = {(g.kind, g.where.tobytes()) for g in groups if g.kind == each.kind}
+        groups += [g for g in leaking.link_findings(each, code, names, ids) if (g.kind, g.where.tobytes()) not in known]
     return Audit(
         keys=keys,
         counts={name: int((code == number).sum()) for number, name in sorted(enumerate(names), key=lambda p: p[1])},

@@ -57,11 +57,14 @@ def _pairs(manifest: Manifest, found: Audit, table: pa.Table) -> Iterator[html.P
             # what is beyond the page is only counted
             shown.append(_picture(manifest, paths[row].as_py()) if place < MOST else blank)
             names.append(f"{splits[row].as_py()}: {ids[row].as_py()} ({paths[row].as_py()})")
-        far = "" if reason.distance is None else f", {reason.distance:g} apart"
-        note = f"{reason.kind}: {reason.value}{far}"
+        note = f"{reason.kind}: {reason.value}"
+        if reason.distance is not None:
+            note += f", {reason.distance:g} {reason.unit}"
         if reason.partner_count > 1:
             note += f"; {reason.partner_count} partners"
-        note += "".join(f"; also {other.kind}: {other.value}" for other in leak.reasons[1:])
+        note += "".join(
+            f"; also {other.kind}: {other.value}" for other in leak.reasons[1:] if other.kind != reason.kind
+        )
         yield html.Pair(shown[0], shown[1], names[0], names[1], note)
 
 

@@ -68,7 +68,7 @@ class Reason:
 
     Attributes:
         partners: the first :data:`NAMED` of them; ``partner_count`` says how many there are.
-        distance: to the nearest one, where likeness has one.
+        distance: to the nearest one in ``unit``, where likeness has one.
     """
 
     kind: str
@@ -76,6 +76,7 @@ class Reason:
     partners: tuple[int, ...]
     partner_count: int
     distance: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,13 @@ def _reason(reason: Reason, known: dict[int, dict[str, Any]]) -> dict[str, Any]:
         "partner_splits": [each["split"] for each in partners],
         "partner_count": reason.partner_count,
     }
-    return told if reason.distance is None else {**told, "distance": reason.distance}
+    return told if reason.distance is None else {**told, "distance": reason.distance, "unit": reason.unit}
 
 
 def _plainness(reason: Reason) -> tuple[int, str, float, str]:
     place = KINDS.index(reason.kind) if reason.kind in KINDS else len(KINDS)
-    return place, reason.kind, reason.distance or 0.0, reason.value
+    # fingerprints before embeddings: the first pass is the stricter one
+    return place, reason.kind + reason.unit, reason.distance or 0.0, reason.value
 
 
 def _linked(links: Links, rank: Ints, code: Ints, ids: Any) -> Iterable[tuple[int, Reason]]:
@@ -202,4 +204,4 @@ def _linked(links: Links, rank: Ints, code: Ints, ids: Any) -> Iterable[tuple[in
             number += len(earlier)
             partners += earlier[: NAMED - len(partners)]
         if partners:
-            yield row, Reason(links.kind, ids[partners[0]].as_py(), tuple(partners), number, nearest)
+            yield row, Reason(links.kind, ids[partners[0]].as_py(), tuple(partners), number, nearest, links.unit)
