@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from masksmith import cluster, console
@@ -135,7 +136,7 @@ class Ray:
         ray = cluster.connect(self.address, self.workers)
         window = self.workers or 2 * max(int(ray.cluster_resources().get("CPU", 1)), 1)
         task = ray.remote(num_cpus=1, max_retries=LOSSES)(_on_ray)
-        what, places = ray.put(pickle.dumps(work)), ray.put([place for place in sys.path if place])
+        what, places = ray.put(pickle.dumps(work)), ray.put([str(Path.cwd()), *(place for place in sys.path if place)])
         waiting: dict[Any, int] = {}
         with console.progress(label, sum(s.items for s in shards), done=_done(shards, results)) as advance:
             try:
@@ -191,8 +192,11 @@ def get(name: str = "serial", workers: int | None = None, address: str | None = 
 
 
 def _on_ray(what: bytes, places: list[str], shard: Shard) -> dict[str, Any]:
-    """A task: finds what the caller can import, then does the work on one thread."""
-    sys.path.extend(place for place in places if place not in sys.path)
+    """A task: stands where the caller stands, finds what it can import, and does the work on one thread."""
+    here, *imports = places
+    if Path(here).is_dir():  # payloads may hold relative paths
+        os.chdir(here)
+    sys.path.extend(place for place in imports if place not in sys.path)
     import cv2
 
     cv2.setNumThreads(1)

@@ -26,7 +26,7 @@ from masksmith import files
 from masksmith.errors import BadInput
 
 def square(shard):
-    return {"squares": [v * v for v in shard.payload], "pid": os.getpid()}
+    return {"squares": [v * v for v in shard.payload], "pid": os.getpid(), "here": os.getcwd()}
 
 def refuse(shard):
     raise BadInput("a.png", "a mask", "soup", "cook less")
@@ -62,16 +62,21 @@ def no_cluster() -> Iterator[None]:
 
 
 @needs_ray
-def test_ray_and_one_process_give_the_same_results_in_order(work: Any, tmp_path: Path, no_cluster: None) -> None:
+def test_ray_and_one_process_give_the_same_results_in_order(
+    work: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_cluster: None
+) -> None:
     shards = engine.cut(list(range(11)), 2)
     receipts = Receipts(tmp_path / "out", "work", {})
     receipts.save(1, {"squares": "known", "pid": 0})
     alone = engine.get("serial").map(work.square, shards)
     on_ray = engine.get("ray", 2)
+    on_ray.map(work.square, shards[:1])
+    monkeypatch.chdir(tmp_path)  # workers stand where the caller stands, whenever it went there
     together = on_ray.map(work.square, shards, receipts=receipts)
     assert together[1]["squares"] == "known"
     assert [r["squares"] for r in alone[2:]] == [r["squares"] for r in together[2:]]
     assert os.getpid() not in {r["pid"] for r in together}
+    assert {r["here"] for r in together[2:]} == {str(tmp_path)}
     assert on_ray.map(work.square, shards, receipts=receipts) == together
     with pytest.raises(BadInput) as caught:
         on_ray.map(work.refuse, [Shard(0, 1, None)])
