@@ -20,6 +20,7 @@ import numpy.typing as npt
 from evaluation import boundary, properties
 from evaluation.counts import IGNORE, Counts, CountsBuilder, count_image
 from evaluation.inputs import Size, read
+from evaluation.motion_files import Motions
 from evaluation.temporal import ClipFigures, ClipJudge
 from manifests.manifest import Manifest
 from manifests.record import Record
@@ -156,6 +157,8 @@ class Job:
         flow: how the motion of clips is estimated from their images, one of :data:`evaluation.motion.METHODS`; None
             for no motion, and then there is no ``warp_iou``.
         tolerance: measure boundaries too, ``surface_dice`` within so many pixels; None leaves them out.
+        motions: a folder with the known motion of every frame of a clip but its first, named as the record's id, in the
+            formats of :mod:`evaluation.motion_files`; instead of ``flow``.
     """
 
     manifest: Manifest
@@ -166,6 +169,7 @@ class Job:
     size: Size = field(default_factory=Size)
     flow: str | None = None
     tolerance: float | None = None
+    motions: Path | None = None
 
 
 def judge(
@@ -186,6 +190,7 @@ def judge(
     clip: ClipJudge | None = None
     steps = _steps(records)
     places = mask_paths(records, job.masks) if job.masks else {}
+    motions = Motions(job.motions) if job.motions else None
     options: dict[str, Any] = {"threshold": job.threshold, **({"flow": job.flow} if job.flow else {})}
     for record, soft, picture in _predictions(job, records, steps):
         path = job.manifest.path(record.mask or "")
@@ -209,12 +214,14 @@ def judge(
         )
         if _moving(record):
             name = str(record.clip)
-            if clip is None or clip.clip != name:  # the frames of a clip come together
+            begins = clip is None or clip.clip != name  # the frames of a clip come together
+            if clip is None or begins:
                 clips += [clip.figures()] if clip else []
                 clip = ClipJudge(name, step=steps[name], **options)
             seen = images.resize_image(picture, *level.shape) if job.flow else None
+            known = motions.of(record.id) if motions and not begins else None
             try:
-                clip.update(np.clip(level, 0, 1), truth, frame=record.frame, picture=seen)
+                clip.update(np.clip(level, 0, 1), truth, frame=record.frame, picture=seen, known=known)
             except ValueError as fault:
                 raise BadInput(path, "frames of one size in a clip", str(fault), "mend the clip") from None
         if places:

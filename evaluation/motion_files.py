@@ -55,6 +55,27 @@ def named_motions(folder: str | os.PathLike[str]) -> dict[str, Path]:
     return found
 
 
+class Motions:
+    """The known motions in a folder, by the name of the frame.
+
+    Raises:
+        BadInput: as :func:`named_motions`.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self._folder, self._files = folder, named_motions(folder)
+
+    def of(self, name: str) -> Motion:
+        """The motion of a frame that is not the first of its clip.
+
+        Raises:
+            BadInput: there is none, or its file is damaged.
+        """
+        if name not in self._files:
+            raise BadInput(self._folder, "the motion of each frame but a clip's first", f"none named {name}", "add it")
+        return read_motion(self._files[name])
+
+
 def read_motion(path: str | os.PathLike[str]) -> Motion:
     """The motion of one file, known exactly.
 

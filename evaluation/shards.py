@@ -130,7 +130,7 @@ class Question:
     Args:
         manifest: the dataset's folder.
         load: makes the model, once a worker; must pickle.
-        truth, masks, threshold, size, flow, tolerance: see :class:`evaluation.dataset.Job`.
+        truth, masks, threshold, size, flow, tolerance, motions: see :class:`evaluation.dataset.Job`.
     """
 
     manifest: Path
@@ -141,11 +141,12 @@ class Question:
     size: Size = field(default_factory=Size)
     flow: str | None = None
     tolerance: float | None = None
+    motions: Path | None = None
 
     def job(self) -> dataset.Job:
         """What a worker makes of it."""
         manifest, model = Manifest.open(self.manifest), _loaded(self.load)
-        rest = (self.threshold, self.size, self.flow, self.tolerance)
+        rest = (self.threshold, self.size, self.flow, self.tolerance, self.motions)
         return dataset.Job(manifest, model, self.truth, self.masks, *rest)
 
     def __call__(self, shard: Shard) -> dict[str, Any]:
@@ -164,7 +165,8 @@ def judge(
     engine, progress = engine or Serial(), progress or Progress(None, {})
     if engine.name == "ray":
         masks = question.masks and question.masks.absolute()
-        question = replace(question, manifest=question.manifest.absolute(), masks=masks)
+        motions = question.motions and question.motions.absolute()
+        question = replace(question, manifest=question.manifest.absolute(), masks=masks, motions=motions)
     try:
         found = engine.map(question, _cut(records), receipts=progress.receipts("records"), label="judging")
     finally:

@@ -46,6 +46,7 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option("--allow-unreadable", type=click.IntRange(0), default=0, metavar="N", help="Leave out N damaged files.")
 @click.option("--clips", is_flag=True, help="Folders and stacks are clips: time figures too.")
 @click.option("--flow", help="Motion of clips from pictures, for warp_iou: dis or farneback.")
+@click.option("--motion", type=PATH, help="Known motion of a model's clips: a file named as each record's id.")
 @click.option("--images", "photos", type=PATH, help="Photos of the masks, for the report and --flow.")
 @click.option("--headline", default="iou_fg_image", show_default=True, help="The figure to name first.")
 @click.option("--empty", default="one", show_default=True, help="A class absent from both sides: one, skip or zero.")

@@ -77,6 +77,8 @@ def usage(given: dict[str, Any]) -> None:
         raise UsageProblem("--split goes with --data or --truth-column")
     if given["flow"] and ways[2]:
         raise UsageProblem("--flow goes with masks: counts do not move")
+    if given["motion"] and (given["flow"] or not given["run"]):
+        raise UsageProblem("--motion goes with --model and --data, instead of --flow (for masks, see masksmith jitter)")
     if given["foreground"] and not given["data"]:
         raise UsageProblem("--foreground goes with --data")
     if given["class_table"] and (given["classes"] or given["data"]):

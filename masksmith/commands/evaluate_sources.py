@@ -70,15 +70,15 @@ def model(given: dict[str, Any]) -> Judged | None:
         would(len(records), "records", given)
         return None
     digest = files.sha256(manifest.folder / "records.parquet")
-    named = ("split", "size", "threshold", "tolerance", "flow", "device", "save_masks")
+    named = ("split", "size", "threshold", "tolerance", "flow", "device", "save_masks", "motion")
     weights = sorted(run.glob("*.safetensors")) if run.is_dir() else [run]
-    job = {"records": digest, "model": shards.stamp(weights), "options": [given[name] for name in named]}
+    job = {"records": digest, "model": shards.stamp(weights), "options": [str(given[name]) for name in named]}
     progress = shards.Progress(out, {**job, "tool": __version__})
     masks = out / "masks" if given["save_masks"] else progress.masks()  # the report draws some of them
     truth = dataset.TruthReader(manifest.info.classes, front)
     size = inputs.Size.parse(given["size"])
     load = partial(_asked, run.absolute(), given["device"])
-    options = (given["threshold"], size, given["flow"], given["tolerance"])
+    options = (given["threshold"], size, given["flow"], given["tolerance"], given["motion"])
     question = shards.Question(given["data"], load, truth, masks, *options)
     engine = engines.get(given["engine"], given["workers"])
     counts, clips = shards.judge(question, records, engine, progress=progress)
@@ -94,8 +94,8 @@ def model(given: dict[str, Any]) -> Judged | None:
         return Sample(record.id, float(iou[position]), photo, mask, goal, record.subject or "")
 
     time = temporal.summarise(clips, seed=given["seed"]) if any(clip.steps for clip in clips) else None
-    if time and not given["flow"]:
-        console.note("motion of clips: none; warp_iou is left out (--flow estimates it)")
+    if time and not (given["flow"] or given["motion"]):
+        console.note("motion of clips: none; warp_iou is left out (--flow estimates it, --motion gives it)")
     gaps = sum(clip.gaps for clip in clips)
     if gaps:
         notes.append(f"{gaps:,} steps between frames that are not neighbours were left out of the time figures.")
@@ -108,6 +108,7 @@ def model(given: dict[str, Any]) -> Judged | None:
     }
     facts |= {"Compared at": given["size"]} if given["size"] else {}
     facts |= {"Motion of clips": f"optical flow ({given['flow']})"} if given["flow"] and time else {}
+    facts |= {"Motion of clips": f"known, from {given['motion']}"} if given["motion"] and time else {}
     title = f"{run.resolve().stem} on {manifest.info.name}, {'all records' if split == 'all' else split + ' split'}"
 
     def each() -> Iterator[tuple[str, Array, Array]]:

@@ -175,6 +175,25 @@ def test_a_model_is_judged_along_the_flow_of_its_images_where_that_is_asked_for(
     assert run(*words, "--flow", "dish") == 2
 
 
+def test_a_model_is_judged_along_known_motion_that_must_be_there_for_all_but_first_frames(clips, tmp_path, capsys):
+    back = np.zeros((*SIZE, 2), np.float32)
+    back[..., 0] = -2  # what goes two pixels to the right was two pixels to the left
+    (tmp_path / "motion").mkdir()
+    for clip in "ab":
+        for k in range(1, 5):
+            np.savez(tmp_path / "motion" / f"{clip}{k}.npz", backward=back)
+    words = ("evaluate", "--model", clips[0], "--data", clips[1], "--json", "--motion", tmp_path / "motion")
+    assert run(*words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["motion"], told["warp_iou"], told["boundary_jitter_px"]) == ("known", 1, 0)
+    assert [clip["motion"] for clip in told["clips"]] == ["known", "known"]
+    assert told["facts"]["Motion of clips"].startswith("known")
+    assert run(*words, "--flow", "dis") == 2
+    (tmp_path / "motion" / "b3.npz").unlink()
+    assert run(*words) == 3
+    assert "none named b3" in capsys.readouterr().err
+
+
 @pytest.mark.data
 def test_a_dancer_is_steadier_than_the_same_masks_shaken(real_data, tmp_path, capsys):
     davis = real_data / "video" / "DAVIS2016"
