@@ -85,6 +85,8 @@ def masks(given: dict[str, Any]) -> Judged | None:
         with console.progress("time", len(pairs), unit="frames ") as advance:
             clips = _clips(opened, source, pairs, reader, coding, given, photos or opened.photos, advance)
         time = temporal.summarise(clips, seed=given["seed"]) if any(clip.steps for clip in clips) else None
+        if gaps := sum(clip.gaps for clip in clips):
+            notes.append(f"{gaps:,} steps between frames that are not neighbours were left out of the time figures.")
         short = [clip.clip for clip in clips if not clip.steps]
         if short:
             notes.append(f"{len(short):,} clips of one frame have no time figures: {sources.few(short)}")

@@ -182,6 +182,13 @@ def test_folders_are_clips_on_request_and_a_missing_frame_is_refused(sides, caps
     assert "nothing between f2 and f4" in judged(capsys, *sides, "--clips", code=3)
 
 
+def test_a_step_over_a_frame_that_was_left_out_is_in_no_time_figure(sides, capsys):
+    (sides[0] / "f3.png").write_bytes(b"")
+    told = judged(capsys, *sides, "--clips", "--allow-unreadable", 1)
+    assert (told["clips"][0]["frames"], told["clips"][0]["steps"], told["clips"][0]["gaps"]) == (5, 3, 1)
+    assert "1 steps between frames that are not neighbours were left out of the time figures." in told["notes"]
+
+
 def test_a_clip_of_one_frame_is_told_and_has_no_time_figures(tmp_path, capsys):
     for name in ("a/f0", "a/f1", "b/f0"):
         save(tmp_path / "p" / f"{name}.png", disc(12))
