@@ -95,12 +95,14 @@ def test_random_masks(seed):
 
 
 @pytest.mark.parametrize("frames", [(3, 4), (20, 23), (60, 61)])
+@pytest.mark.data
 def test_neighbouring_frames_of_a_real_clip(real_data, frames):
     masks = sorted((real_data / "video" / "DAVIS2016").rglob("*.png"))
     pred, truth = ((images.read_mask(masks[k])[::2, ::2] > 0).astype(np.uint8) for k in frames)
     check(np.ascontiguousarray(pred), np.ascontiguousarray(truth))
 
 
+@pytest.mark.data
 def test_masks_of_real_feet_against_themselves_shifted(real_data):
     for path in images.list_images(real_data / "feet" / "real" / "masks")[:3]:
         truth = (images.resize_mask(images.read_mask(path), 160, 120) > 0).astype(np.uint8)
