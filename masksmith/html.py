@@ -88,7 +88,11 @@ footer {
   td:first-child { min-width: 96px; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 10px; }
 }
-@media print { :root { color-scheme: light; } .card, figure, tr { break-inside: avoid; } body { background: #fff; color: #000; } }
+@media print {
+  :root { color-scheme: light; }
+  .card, figure, tr { break-inside: avoid; }
+  body { background: #fff; color: #000; }
+}
 """
 """The look that all pages share, light and dark, from a telephone to a wide screen."""
 
