@@ -18,6 +18,7 @@ import requests
 import urllib3
 
 from loaders.line import Line
+from loaders.running import Running
 from masksmith import files
 
 CHUNK = 1 << 18
@@ -135,13 +136,18 @@ def download(wanted: Wanted, line: Line) -> Fetched:
 
 
 def _from(url: str, wanted: Wanted, line: Line) -> Fetched:
+    with Running(md5=wanted.md5 is not None) as running:
+        return _tried(url, wanted, line, running)
+
+
+def _tried(url: str, wanted: Wanted, line: Line, running: Running) -> Fetched:
     tries = 0
     while True:
         line.wait(url)
         had = _size(wanted.part)
         try:
-            _attempt(url, wanted, line)
-            return _finish(url, wanted)
+            _attempt(url, wanted, line, running)
+            return _finish(url, wanted, running)
         except _Later as cut:
             if _size(wanted.part) - had >= PROGRESS:
                 tries = 0
@@ -157,7 +163,7 @@ def _from(url: str, wanted: Wanted, line: Line) -> Fetched:
                 line.hold(url, wait)
 
 
-def _attempt(url: str, wanted: Wanted, line: Line) -> None:
+def _attempt(url: str, wanted: Wanted, line: Line, running: Running) -> None:
     """One request; on return the part is as long as the server said."""
     known = _begun(wanted)
     start = _size(wanted.part)
@@ -170,7 +176,7 @@ def _attempt(url: str, wanted: Wanted, line: Line) -> None:
     try:
         with _open(url, headers, wanted, line) as answer:
             start, total = _begin(url, answer, start, wanted)
-            _receive(answer, start, total, wanted, line)
+            _receive(answer, start, total, wanted, line, running)
     except _CUT as fault:
         raise _Later(_why(fault)) from None
 
@@ -247,10 +253,13 @@ def _begin(url: str, answer: requests.Response, start: int, wanted: Wanted) -> t
     return start, total
 
 
-def _receive(answer: requests.Response, start: int, total: int | None, wanted: Wanted, line: Line) -> None:
+def _receive(
+    answer: requests.Response, start: int, total: int | None, wanted: Wanted, line: Line, running: Running
+) -> None:
     bound = total if total is not None else wanted.size if wanted.size is not None else wanted.largest
     have = start
-    with wanted.part.open("ab") as sink:
+    running.goes_on_from(wanted.part, start)
+    with wanted.part.open("ab", buffering=0) as sink:
         while True:
             # as it comes, or a cut would lose what had come of a full chunk
             data = answer.raw.read1(CHUNK, decode_content=False)
@@ -260,6 +269,7 @@ def _receive(answer: requests.Response, start: int, total: int | None, wanted: W
             if bound is not None and have > bound:
                 raise _Refused("wrong", f"more than {bound} bytes", answer.status_code)
             sink.write(data)
+            running.add(data)
             line.advance(len(data))
             if line.stop.is_set():
                 raise KeyboardInterrupt
@@ -267,10 +277,11 @@ def _receive(answer: requests.Response, start: int, total: int | None, wanted: W
         raise _Later(f"cut after {have} of {total} bytes", answer.status_code)
 
 
-def _finish(url: str, wanted: Wanted) -> Fetched:
+def _finish(url: str, wanted: Wanted, running: Running) -> Fetched:
     """Check the part and give it its name; what is wrong is removed."""
     size = _size(wanted.part)
-    sha256, md5 = digests(wanted.part)
+    running.goes_on_from(wanted.part, size)
+    sha256, md5 = running.digests()
     checks = (("bytes", wanted.size, size), ("sha256", wanted.sha256, sha256), ("md5", wanted.md5, md5))
     for what, expected, found in checks:
         if expected is not None and expected != found:
