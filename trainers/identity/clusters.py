@@ -127,6 +127,21 @@ def names_of(labels: Sequence[int] | npt.NDArray[np.int64], prefix: str = "perso
     return [f"{prefix}-{int(label) + 1:04d}" for label in labels]
 
 
+def named(labels: npt.NDArray[np.int64], known: Sequence[str | None]) -> list[str]:
+    """A name a face: that of the one person known in its cluster, else the cluster's own, which nobody else has."""
+    found = names_of(labels)
+    taken = {name for name in known if name is not None}
+    for label in np.unique(labels).tolist():
+        rows = np.flatnonzero(labels == label).tolist()
+        people = {name for row in rows if (name := known[row]) is not None}
+        name = found[rows[0]]
+        while name in taken and len(people) != 1:
+            name += "x"
+        for row in rows:
+            found[row] = next(iter(people)) if len(people) == 1 else name
+    return found
+
+
 def _pairs(counts: npt.NDArray[Any]) -> int:
     wide = counts.astype(np.int64)
     return int((wide * (wide - 1) // 2).sum())

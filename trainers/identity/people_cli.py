@@ -47,7 +47,7 @@ def cluster(
       masksmith identity cluster --weights run --data faces --json
       masksmith identity cluster --weights run --data portraits --out portraits-with-subjects
     """
-    from trainers.identity.clusters import Tree, names_of, pair_score
+    from trainers.identity.clusters import Tree, named, pair_score
     from trainers.identity.distances import SAME_BELOW
     from trainers.identity.gather import gather
     from trainers.identity.photos import open_photos
@@ -76,7 +76,7 @@ def cluster(
         truth = gathered.photos.labels()[known]
         score = pair_score(labels[known], truth)
         told |= {"people": len(set(truth.tolist())), **score.as_json()}
-    names = dict(zip(gathered.photos.ids, names_of(labels), strict=True))
+    names = dict(zip(gathered.photos.ids, named(labels, gathered.photos.people), strict=True))
     if out is not None or in_place:
         told |= _write(data, names, told, weights, out, dry_run)
     if as_json:

@@ -31,7 +31,8 @@ class IdentitySettings:
         size: (height, width) in pixels of the crops.
         crop: ``mtcnn`` (a detected face, turned upright) or ``none`` (the centre of the picture).
         people, photos: P people with K photos each make a mini-batch.
-        steps: mini-batches in all.
+        steps: mini-batches in all; in the first ``warmup`` of them the network learns to name the training people
+            (cosine softmax) instead of triplets.
         margin: of the triplet loss.
         distance: ``euclidean`` or ``squared`` (FaceNet), for loss and threshold.
         mining: ``semihard``, ``printed`` or ``violating``; see :mod:`trainers.identity.mining`.
@@ -56,6 +57,7 @@ class IdentitySettings:
     people: int = 16
     photos: int = 4
     steps: int = 20000
+    warmup: int = 0
     margin: float = 0.2
     distance: str = "euclidean"
     mining: str = "semihard"
@@ -138,6 +140,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "people": (lambda v: v >= 2, "at least 2"),
     "photos": (lambda v: v >= 2, "at least 2"),
     "steps": (lambda v: v >= 1, "at least 1"),
+    "warmup": (lambda v: v >= 0, "at least 0"),
     "margin": (lambda v: 0 < v < math.inf, "above 0"),
     "lr": (lambda v: 0 < v < math.inf, "above 0"),
     "weight_decay": (lambda v: 0 <= v < math.inf, "at least 0"),

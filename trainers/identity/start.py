@@ -16,6 +16,8 @@ from trainers.networks.facenet import DIMENSIONS, FaceNet
 
 SHIFT = 2.0
 NOISE = 0.2
+SCALE = 16.0
+"""Of cosines in the warm-up's softmax."""
 
 
 def begin_linear(network: FaceNet, seed: int) -> None:
@@ -43,6 +45,22 @@ class Centred(nn.Module):
         super().__init__()
         self.network = network
         self.neck = nn.BatchNorm1d(DIMENSIONS, affine=False)
+        self.names: nn.Parameter | None = None
+
+    def begin_naming(self, identities: int, seed: int) -> None:
+        """Give the network a direction on the sphere for each of the training identities."""
+        made = torch.randn(identities, DIMENSIONS, generator=torch.Generator().manual_seed(seed))
+        self.names = nn.Parameter(made)
+
+    def naming_loss(self, points: Tensor, identities: Tensor) -> Tensor:
+        """Cross entropy of naming (B, 128) points by the nearest direction; cosines are scaled by 16.
+
+        Raises:
+            ValueError: :meth:`begin_naming` was not called.
+        """
+        if self.names is None:
+            raise ValueError("there are no names to learn")
+        return F.cross_entropy(SCALE * points @ F.normalize(self.names, dim=1).T, identities)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) RGB in [0, 1] to (B, 128) of length 1."""

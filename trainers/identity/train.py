@@ -124,9 +124,12 @@ class _Run:
             raise TypeError(f"facenet_mobile is a {type(built).__name__}")
         if settings.start == "linear":
             begin_linear(built, seed)
-        self.network = Centred(built).to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimiser = _optimiser(settings, self.network)
         self.drawing = Drawing(faces, settings)
+        network = Centred(built)
+        if settings.warmup:
+            network.begin_naming(self.drawing.identities, seed)
+        self.network = network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = _optimiser(settings, self.network)
         self.step, self.seconds = 0, 0.0
         self.history: list[tuple[float, float]] = []
         self._restore()
@@ -148,13 +151,16 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(settings, self.step)
         points = self.network(as_tensor(crops).to(self.device))
+        who = torch.from_numpy(people).to(self.device)
         mined = triplet_loss(
             points,
-            torch.from_numpy(people).to(self.device),
+            who,
             margin=settings.margin,
             distance=settings.distance,
             mining=settings.mining,
         )
+        if self.step < settings.warmup:
+            mined = Mined(self.network.naming_loss(points, who), mined.taken, mined.share)
         value = mined.loss.item()
         if not math.isfinite(value):
             raise CheckFailed(f"the loss became {value} at step {self.step + 1}; take a smaller lr")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksmith.errors import UsageProblem
-from trainers.identity.clusters import Tree, names_of, pair_score
+from trainers.identity.clusters import Tree, named, names_of, pair_score
 from trainers.identity.distances import SAME_BELOW, as_euclidean, between, pairwise
 
 LABELS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=30)
@@ -70,3 +70,17 @@ def test_distances_are_as_named_and_others_are_refused() -> None:
         pairwise(points, "cosine")
     with pytest.raises(UsageProblem, match="above 0"):
         as_euclidean(0.0, "euclidean")
+
+
+def test_a_cluster_with_one_known_person_has_their_name_and_no_other_takes_it() -> None:
+    labels = np.array([0, 0, 1, 1, 2, 2, 3])
+    known = [None, "Ann", "Ben", "Cat", None, None, "person-0003"]
+    assert named(labels, known) == [
+        "Ann",
+        "Ann",
+        "person-0002",
+        "person-0002",
+        "person-0003x",
+        "person-0003x",
+        "person-0003",
+    ]
