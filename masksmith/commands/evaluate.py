@@ -33,7 +33,7 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.option(
     "--truth-column", metavar="NAME", help="Columns of a datasets folder PRED: truths (--pred-column: predictions)."
 )
-@click.option("--pred-column", metavar="NAME", hidden=True)
+@click.option("--pred-column", metavar="NAME", hidden=True, help="Column of predictions in it.")
 @click.option("--from-counts", type=PATH, multiple=True, help="Reduce counts.parquet again; several join.")
 @click.option("--out", type=PATH, help="Folder for report.html, report.json and counts.parquet.")
 @click.option("--classes", callback=options.names, help="Class ids, such as 0,1,2 [default: as found].")
@@ -60,7 +60,7 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
     metavar="NAME=VALUE",
     help="Exit 1 if a figure is lower (--fail-over: higher); repeatable.",
 )
-@click.option("--fail-over", multiple=True, metavar="NAME=VALUE", hidden=True)
+@click.option("--fail-over", multiple=True, metavar="NAME=VALUE", hidden=True, help="Exit 1 if a figure is higher.")
 @click.option("--slice", "by", multiple=True, metavar="KEY", help="Figures by a column, a group key, extra.FIELD, ...")
 @click.option(
     "--least", type=click.IntRange(2), default=5, show_default=True, help="Subjects a slice needs for an interval."
