@@ -17,7 +17,7 @@ from manifests.leaks import Finding, Leak, Links
 from manifests.manifest import Manifest
 from manifests.origins import Ints, Members, derived
 from manifests.proof import check_proof
-from manifests.record import group_keys, members
+from manifests.record import distinct, group_keys, members
 from masksmith.errors import unknown_choice
 
 COLUMNS = ("id", "image", "subject", "groups", "split", "clip", "source", "sha256_image")
@@ -157,9 +157,9 @@ def _shared(kind: str, rows: Ints, values: pa.Array, code: Ints, names: list[str
         return
     coded = values.take(pa.array(np.flatnonzero(inside))).dictionary_encode()
     value = np.asarray(coded.indices).astype(np.int64)
-    pairs = np.unique(value * len(names) + code[rows])
-    number, times = np.unique(pairs // len(names), return_counts=True)
-    crossed = number[times > 1]
+    pairs = distinct(value * len(names) + code[rows])
+    number = pairs // len(names)
+    crossed = distinct(number[1:][number[1:] == number[:-1]])
     if not len(crossed):
         return
     hit = np.isin(value, crossed)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from manifests.record import distinct as only
 from manifests.record import members
 from manifests.splits import Plan, components
 
@@ -62,7 +63,7 @@ def digest(table: pa.Table, keys: Sequence[str]) -> str:
     for key in sorted(set(keys)):
         rows, values = members(table, key)
         code, distinct = _ranked(values)
-        pairs = np.unique(place[rows] * max(len(distinct), 1) + code)
+        pairs = only(place[rows] * max(len(distinct), 1) + code)
         _update(total, pa.array([key]))
         _update(total, distinct)
         total.update(pairs.astype("<i8").tobytes())
@@ -115,12 +116,14 @@ def crossings(table: pa.Table, key: str) -> dict[str, list[str]]:
     coded = names.dictionary_encode()
     value = coded.indices.to_numpy(zero_copy_only=False)
     inside = code >= 0
-    pairs = np.unique(np.stack([value[inside], code[inside]], axis=1), axis=0)
+    ways = max(len(known), 1)
+    pairs = only(value[inside].astype(np.int64) * ways + code[inside])
+    number = pairs // ways
+    twice = np.isin(number, number[1:][number[1:] == number[:-1]])
     seen: dict[str, list[str]] = defaultdict(list)
-    labels = coded.dictionary.to_pylist()
-    for number, split in pairs.tolist():
-        seen[labels[number]].append(known[split])
-    return {name: sorted(each) for name, each in sorted(seen.items()) if len(each) > 1}
+    for pair in pairs[twice].tolist():
+        seen[coded.dictionary[pair // ways].as_py()].append(known[pair % ways])
+    return {name: sorted(each) for name, each in sorted(seen.items())}
 
 
 def check_proof(table: pa.Table, proof: Mapping[str, Any]) -> list[str]:

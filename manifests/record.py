@@ -169,4 +169,14 @@ def members(table: pa.Table, key: str) -> tuple[Any, Any]:
     return np.concatenate(rows).astype(np.int64), pa.concat_arrays([v.cast(pa.string()) for v in values])
 
 
+def distinct(values: Any) -> Any:
+    """The distinct values of an (N,) integer array in order; by sorting, which on millions is quicker than hashing."""
+    import numpy as np
+
+    ordered = np.sort(np.asarray(values))
+    first = np.ones(len(ordered), bool)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return ordered[first]
+
+
 _AS_LIST = pa.list_(pa.struct([pa.field("key", pa.string(), nullable=False), pa.field("value", pa.string())]))

@@ -11,7 +11,7 @@ import pyarrow as pa
 from manifests.balancing import assign_even, features
 from manifests.crossed import Units, deal
 from manifests.dealing import Floats, Ints, assign, assign_values, normal
-from manifests.record import group_keys, members
+from manifests.record import distinct, group_keys, members
 from manifests.strata import Balance, Stratum, balance
 from masksmith.errors import UsageProblem
 
@@ -112,7 +112,7 @@ def split_table(
     elif rows:
         of = assign(sizes, shares, seed)[labels]
     method = "components"
-    several = len(edges) > 1 or any(len(each.rows) > len(np.unique(each.rows)) for each in edges.values())
+    several = len(edges) > 1 or any(len(each.rows) > len(distinct(each.rows)) for each in edges.values())
     if rows and several and not whole and not _meets(of, target):
         crossed = deal(_units(table, edges, shares, seed), labels, shares, seed)
         if _worth(crossed, target) < _worth(of, target):
@@ -130,7 +130,7 @@ def split_table(
         components=count,
         largest=int(sizes.max(initial=0)),
         dropped=rows - kept,
-        unknown={key: rows - len(np.unique(each.rows)) for key, each in edges.items()},
+        unknown={key: rows - len(distinct(each.rows)) for key, each in edges.items()},
         strata={each.name: balance(each, of, names) for each in columns},
     )
     return table.set_column(table.schema.get_field_index("split"), "split", column), plan
@@ -158,7 +158,7 @@ def _units(table: pa.Table, edges: Mapping[str, _Edges], shares: Mapping[str, fl
             if len(together) == len(edges) > 1:
                 continue  # all keys at once: that they do not meet the shares is why we are here
             labels, count = _components(table, {name: edges[name] for name in together})
-            known = np.unique(np.concatenate([edges[name].rows for name in together]))
+            known = distinct(np.concatenate([edges[name].rows for name in together]))
             if _meets(assign(np.bincount(labels, minlength=count), shares, seed)[labels], target):
                 blocks[place : place + 1] = [together]
                 joined[together] = Units(known, labels[known], count)
