@@ -2,10 +2,10 @@
 
 A server on loopback, in a process of its own, sends one large file:
 
-- ``fetch_over_curl`` >= 0.8: bytes a second of our fetch, whose SHA-256 is known at its end, over those of ``curl -o``
-  followed by ``sha256sum``, taking turns, median of the rounds; ``fetch_over_bare_curl``: over curl alone, which checks
-  nothing. SHA-256 takes 300 to 2000 MB/s by machine (``sha256_mb_per_s``): no checked download is faster than that,
-  and below it, as on all but loopback networks, both are as fast as the network;
+- ``fetch_over_curl`` >= 0.8: bytes a second of our fetch over those of ``curl -o``, taking turns, median of the rounds.
+  curl checks nothing, and our fetch knows the SHA-256 at its end, so on a machine whose SHA-256 (``sha256_mb_per_s``)
+  is slower than its loopback this is a race of the two; on a network, both are as fast as the network;
+- ``fetch_over_checked_curl``: over ``curl -o`` followed by ``sha256sum``, which brings the same knowledge;
 - ``resume_extra`` <= 1.02: bytes that the server sent for a download cut at 20 random places, over one whole file.
 """
 
@@ -63,7 +63,7 @@ def speed(scratch: Path, megabytes: int, rounds: int) -> dict[str, Any]:
         if server.stdout is None:
             raise OSError("the server has no output")
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/file"
-        times: dict[str, list[float]] = {"ours": [], "curl": [], "bare": []}
+        times: dict[str, list[float]] = {"ours": [], "checked": [], "bare": []}
         for turn in range(rounds + 1):
             for name in times:
                 out = scratch / f"{name}.bin"
@@ -74,7 +74,7 @@ def speed(scratch: Path, megabytes: int, rounds: int) -> dict[str, Any]:
                     download(Wanted(out, (url,)), Line())
                 else:
                     subprocess.run(["curl", "-s", "-o", str(out), url], check=True)
-                    if name == "curl":
+                    if name == "checked":
                         subprocess.run(["sha256sum", str(out)], check=True, capture_output=True)
                 passed = time.perf_counter() - start
                 if out.stat().st_size != source.stat().st_size:
@@ -87,13 +87,13 @@ def speed(scratch: Path, megabytes: int, rounds: int) -> dict[str, Any]:
     rates = {name: megabytes / statistics.median(found) for name, found in times.items()}
     over = {
         name: statistics.median(b / a for a, b in zip(times["ours"], times[name], strict=True))
-        for name in ("curl", "bare")
+        for name in ("checked", "bare")
     }
     start = time.perf_counter()
     files.digest(block * 64)
     return {
-        "fetch_over_curl": over["curl"],
-        "fetch_over_bare_curl": over["bare"],
+        "fetch_over_curl": over["bare"],
+        "fetch_over_checked_curl": over["checked"],
         "sha256_mb_per_s": 64 / (time.perf_counter() - start),
         "mb_per_s": rates,
     }
