@@ -187,12 +187,12 @@ class CountsBuilder:
         self.class_ids, self.info = tuple(int(c) for c in class_ids), dict(info or {})
         if len(set(self.class_ids)) != len(self.class_ids) or len(self.class_ids) < 2 or 0 not in self.class_ids:
             raise ValueError(f"class ids must be unique, with the background 0 and one more at least, not {class_ids}")
-        self._counts: list[npt.NDArray[np.int64]] = []
+        self._counts = bytearray()
         self._boundaries: list[npt.NDArray[np.float64]] = []
-        self._rows: list[dict[str, Any]] = []
+        self._columns: dict[str, list[Any]] = {"id": [], "subject": [], "clip": [], "frame": []}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._columns["id"])
 
     def add(
         self,
@@ -212,8 +212,13 @@ class CountsBuilder:
         if len(self) and (edges is None) == bool(self._boundaries):
             raise ValueError("boundaries are measured for all images or for none")
         self._boundaries += [] if edges is None else [edges]
-        self._counts.append(counts)
-        self._rows.append({"id": str(id), "subject": subject, "clip": clip, "frame": frame, **columns})
+        self._counts += np.asarray(counts, np.int64).tobytes()
+        row = {"id": str(id), "subject": subject, "clip": clip, "frame": frame, **columns}
+        for name in row:  # in the order in which they come
+            if name not in self._columns:
+                self._columns[name] = [None] * len(self)
+        for name, values in self._columns.items():
+            values.append(row.get(name))
 
     def build(self) -> Counts:
         """The table of everything added so far.
@@ -222,11 +227,11 @@ class CountsBuilder:
             ValueError: an id was added twice.
         """
         size = len(self.class_ids)
-        stacked = np.stack(self._counts) if self._counts else np.zeros((0, size, 4), np.int64)
+        stacked = np.frombuffer(bytes(self._counts), np.int64).reshape(len(self), size, 4)
         columns: dict[str, pa.Array] = {}
         repeat = np.repeat(np.arange(len(self)), size)
-        names = list(dict.fromkeys(["id", "subject", "clip", "frame", *(key for row in self._rows for key in row)]))
-        per_image = {name: _array(name, [row.get(name) for row in self._rows]).take(repeat) for name in names}
+        names = list(self._columns)
+        per_image = {name: _array(name, values).take(repeat) for name, values in self._columns.items()}
         columns["id"] = per_image["id"]
         columns["class"] = pa.array(np.tile(np.asarray(self.class_ids, np.int32), len(self)), pa.int32())
         for position, name in enumerate(("tp", "fp", "fn", "tn")):

@@ -144,6 +144,7 @@ def draws(groups: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.flo
         chosen = seeds.rng(seed, "bootstrap", block).integers(0, groups, (size, groups))
         chosen += np.arange(size)[:, None] * groups
         times = np.bincount(chosen.ravel(), minlength=size * groups)
+        del chosen  # as large as what is made of it next
         yield times.reshape(size, groups).astype(np.float64)
 
 
