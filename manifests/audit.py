@@ -105,7 +105,7 @@ def audit_table(
     hashed = np.flatnonzero(np.asarray(pc.greater(pc.fill_null(pc.binary_length(digests), 0), 0)))
     everywhere = np.flatnonzero(code >= 0)
     groups += _shared("path", everywhere, _paths(table.column("image"), everywhere), code, names)
-    groups += _shared("bytes", hashed, _one(digests).take(pa.array(hashed)), code, names)
+    groups += _shared("bytes", hashed, _taken(_one(digests), hashed), code, names)
     ids, shared = table.column("id"), list(groups)
     for each in links:
         known = {(g.kind, g.where.tobytes()) for g in groups if g.kind == each.kind}
@@ -155,7 +155,7 @@ def _shared(kind: str, rows: Ints, values: pa.Array, code: Ints, names: list[str
     rows = rows[inside]
     if not len(rows):
         return
-    coded = values.take(pa.array(np.flatnonzero(inside))).dictionary_encode()
+    coded = _taken(values, np.flatnonzero(inside)).dictionary_encode()
     value = np.asarray(coded.indices).astype(np.int64)
     pairs = distinct(value * len(names) + code[rows])
     number = pairs // len(names)
@@ -176,7 +176,7 @@ def _shared(kind: str, rows: Ints, values: pa.Array, code: Ints, names: list[str
 
 def _paths(column: pa.ChunkedArray, rows: Ints) -> pa.Array:
     """Image paths as one string for one file: ``./a//b`` is ``a/b``."""
-    paths = _one(column).take(pa.array(rows))
+    paths = _taken(_one(column), rows)
     odd = np.flatnonzero(np.asarray(pc.match_substring_regex(paths, r"(^|/)\.\.?/|[^:]//")))
     if not len(odd):
         return paths
@@ -184,6 +184,11 @@ def _paths(column: pa.ChunkedArray, rows: Ints) -> pa.Array:
     for place in odd.tolist():
         plain[place] = posixpath.normpath(plain[place]) if "://" not in plain[place] else plain[place]
     return pa.array(plain, pa.string())
+
+
+def _taken(values: pa.Array, rows: Ints) -> pa.Array:
+    """Some of the values, in order; no copy where these are all."""
+    return values if len(rows) == len(values) else values.take(pa.array(rows))
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
