@@ -98,7 +98,11 @@ def plan(request: Request) -> list[Step]:
     chosen = [request.entry.file(name) for name in request.only] or [f for f in request.entry.files if not f.optional]
     if not chosen:
         pages = ", ".join(page.url for page in request.entry.pages)
-        raise UsageProblem(f"{request.entry.name} cannot simply be fetched. {request.entry.access} See {pages}")
+        name = request.entry.name
+        raise UsageProblem(
+            f"{name} cannot simply be fetched. 1. {request.entry.access} 2. See {pages} 3. With what you received: "
+            f"masksmith fetch {name} --to {request.out.parent} --from ARCHIVE (it is checked, unpacked and noted)"
+        )
     return [_for_file(file, request.out, ledger) for file in chosen]
 
 

@@ -116,6 +116,22 @@ def test_wherever_it_is_cut_the_same_bytes_come(
     assert [path.name for path in place.path.parent.iterdir()] == ["file.bin"]
 
 
+def test_twenty_random_cuts_cost_next_to_nothing(server: FileServer, tmp_path: Path) -> None:
+    import random
+
+    data = random.Random(4).randbytes(2_000_000)
+    places = sorted(random.Random(5).sample(range(1, len(data)), 20))
+    lengths = [after - before for before, after in zip([0, *places], places, strict=False)]
+    served = server.serve("a", data, etag='"one"', cuts=lengths)
+    came: list[int] = []
+    line = Line(Patience(tries=30, backoff_s=0.0))
+    line.advance = came.append
+    fetched = download(wanted(tmp_path, server.url("a"), sha256=hashlib.sha256(data).hexdigest()), line)
+    assert fetched.size == len(data) and len(served.requests) == 21
+    assert all(request["if-range"] == '"one"' for request in served.requests[1:])
+    assert sum(came) <= 1.02 * len(data)
+
+
 def test_a_part_that_is_already_whole_is_only_checked(server: FileServer, tmp_path: Path) -> None:
     place = wanted(tmp_path, server.url("a"), sha256=hashlib.sha256(DATA).hexdigest())
     server.serve("a", DATA, etag='"one"', cuts=[len(DATA) - 1] * 3, ranges=False)

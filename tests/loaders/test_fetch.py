@@ -433,6 +433,8 @@ def test_what_must_be_asked_for_says_whom(capsys: pytest.CaptureFixture[str], tm
     assert end.value.code == 2
     err = capsys.readouterr().err
     assert "chulutao@baidu.com" in err and "https://arxiv.org/abs/2112.07146" in err
+    assert err.index("1. ") < err.index("2. ") < err.index("3. ")
+    assert f"masksmith fetch pp-humanseg14k --to {tmp_path} --from ARCHIVE" in err
     assert not list(tmp_path.iterdir())
 
 
