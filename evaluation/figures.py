@@ -177,7 +177,7 @@ class _Drawing:
             self._made = importlib.import_module("matplotlib.figure").Figure
             self._canvas = importlib.import_module("matplotlib.backends.backend_agg").FigureCanvasAgg
         except ImportError:
-            raise EnvironmentFault("figures need the library matplotlib: pip install 'masksmith[figures]'") from None
+            raise EnvironmentFault("figures need the library matplotlib: pip install matplotlib") from None
         self._size = (width, height)
 
     def __enter__(self) -> _Drawing:

@@ -28,6 +28,8 @@ NONE = "(none)"
 """The slice of images that have no value."""
 MOST = 200
 """Values of a key that get intervals unasked."""
+TOO_MANY = 2000
+"""Values of a key that is left out of a report unasked."""
 MANY = 12  # so many different numbers are cut into quarters
 _ALSO = {"blur": "sharpness"}
 _AREAS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5)
@@ -47,7 +49,8 @@ def document(
 ) -> dict[str, list[dict[str, Any]]]:
     """The slices a report shows: key -> rows of :func:`by`.
 
-    Unasked there are subject, clip and group keys, with intervals where a key has at most :data:`MOST` values.
+    Unasked there are subject, clip and group keys, with intervals where a key has at most :data:`MOST` values, and
+    not at all beyond :data:`TOO_MANY`, which would be no table to read.
 
     Raises:
         UsageProblem: an unknown key among ``asked``.
@@ -55,7 +58,8 @@ def document(
     figures = FIGURES if headline in FIGURES or headline not in region.CONVENTIONS else (*FIGURES, headline)
     options: dict[str, Any] = {"figures": figures, "empty": empty, "seed": seed, "least": least}
     found = {key: by(counts, key, **options) for key in asked}
-    return found | {key: by(counts, key, **options, most=MOST) for key in standing(counts) if key not in found}
+    unasked = (key for key in standing(counts) if key not in found and len(_members(counts, key)) <= TOO_MANY)
+    return found | {key: by(counts, key, **options, most=MOST) for key in unasked}
 
 
 def by(

@@ -152,3 +152,12 @@ def test_slices_survive_the_file(tmp_path: Any) -> None:
     again = Counts.from_parquet(tmp_path / "c.parquet")
     for key in ("position", "brightness", "extra.view", "area"):
         assert slices.by(again, key) == slices.by(counts, key)
+
+
+def test_a_key_of_more_values_than_one_reads_is_left_out_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = table([(mask(5, 3), {"split": "a", "subject": f"s{k}"}) for k in range(6)])
+    monkeypatch.setattr(slices, "TOO_MANY", 5)
+    assert "subject" not in slices.document(counts)
+    assert len(slices.document(counts, ["subject"])["subject"]) == 6
+    monkeypatch.setattr(slices, "TOO_MANY", 6)
+    assert len(slices.document(counts)["subject"]) == 6
