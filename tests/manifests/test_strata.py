@@ -38,7 +38,7 @@ def crowds(draw: st.DrawFn) -> tuple[list[Record], list[Stratum]]:
 
 
 @given(crowds(), shares, st.sampled_from([("subject",), ("subject", "floor")]), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_no_group_is_in_two_splits_and_the_proof_holds_until_an_edit(
     made: tuple[list[Record], list[Stratum]], wanted: dict[str, float], keys: tuple[str, ...], seed: int
 ) -> None:
@@ -61,7 +61,7 @@ def test_no_group_is_in_two_splits_and_the_proof_holds_until_an_edit(
 
 
 @given(crowds(), st.integers(0, 99), st.randoms(use_true_random=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_order_of_the_records_does_not_matter(
     made: tuple[list[Record], list[Stratum]], seed: int, shuffler: object
 ) -> None:
