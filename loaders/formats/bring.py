@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from loaders.formats import coco
 from loaders.formats.form import Found, Origin, parts_folder
-from loaders.formats.rows import INSTANCES, instances_path, own_path, stem
+from loaders.formats.rows import INSTANCES, INSTANCES_SHA256, instances_path, own_path, stem
 from loaders.formats.table import find_format
 from manifests import Info, ManifestWriter, Record
 from manifests.manifest import DATASET, RECORDS
@@ -148,7 +148,8 @@ def _placed(out: Path, found: Found) -> tuple[Record, bool]:
         path = path if path and own_path(path) else f"instances/{name}.png"
         data = found.instances if isinstance(found.instances, bytes) else coco.encoded_map(found.instances)
         _put(out, path, data)
-        record = replace(record, extra={**record.extra, INSTANCES: path})
+        known = {INSTANCES_SHA256: files.digest(data)} if INSTANCES_SHA256 in record.extra else {}
+        record = replace(record, extra={**record.extra, INSTANCES: path, **known})
     return record, again
 
 

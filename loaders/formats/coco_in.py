@@ -127,7 +127,7 @@ def _found(
         picture.read_bytes(),
         picture.suffix.lower(),
         mask if masked else None,
-        instances if named else None,
+        instances if named and masked else None,  # instances of no class have no place in COCO
         foreign=not ours,
     )
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from loaders.formats.form import NO_SPLIT, Item, Place, Whole
-from loaders.formats.rows import ABOUT, about, instances_path, stem
+from loaders.formats.rows import ABOUT, INSTANCES_SHA256, about, instances_path, stem
 from loaders.formats.table import find_format
 from manifests import Manifest, Record
 from manifests.record import SPLITS, from_table
@@ -142,7 +142,7 @@ def _items(manifest: Manifest, positions: Sequence[int]) -> Iterator[Item]:
         image = _read(manifest, record, record.image, record.sha256_image)
         mask = None if record.mask is None else _read(manifest, record, record.mask, record.sha256_mask)
         named = instances_path(record.extra)
-        instances = _read(manifest, record, named, None) if named else None
+        instances = _read(manifest, record, named, record.extra.get(INSTANCES_SHA256)) if named else None
         yield Item(position, record, stem(position, record.id), image, mask, instances)
 
 

@@ -16,6 +16,7 @@ ABOUT = "masksmith.json"
 """What the dataset is as a whole: classes, licence, citation, sources, proof; beside every exported form."""
 INSTANCES = "instances"
 """Key of ``Record.extra``: path of a map of instances, 0 where there is none."""
+INSTANCES_SHA256 = "sha256_instances"
 
 _NAMES = tuple(each.name for each in fields(Record))
 _PLAIN = re.compile(r"[^A-Za-z0-9_-]+")

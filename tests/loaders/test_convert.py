@@ -67,10 +67,14 @@ def rich_manifest(folder: Path, scene: Callable[..., tuple[np.ndarray, np.ndarra
                     sha256_image=files.sha256(folder / names[0]),
                     sha256_mask=None if k == 5 else files.sha256(folder / names[1]),
                     recipe='{"seed": 1}' if k == 1 else None,
-                    extra={"flow": [1, 2.5], **({"instances": names[2]} if k % 2 else {})} if k else {},
+                    extra={"flow": [1, 2.5], **(_instances(folder, names[2]) if k in (1, 3) else {})} if k else {},
                 )
             )
     return Manifest.open(folder)
+
+
+def _instances(folder: Path, name: str) -> dict[str, str]:
+    return {"instances": name, "sha256_instances": files.sha256(folder / name)}
 
 
 @pytest.fixture
@@ -92,7 +96,10 @@ def test_every_column_and_every_pixel_goes_out_and_comes_back(form: str, rich: M
         digest = before.sha256_mask
         if form == "coco" and after.mask:  # pixels travel, not the file
             digest = files.sha256(back.folder / after.mask)
-        assert replace(before, sha256_mask=digest) == after
+        extra = dict(before.extra)
+        if form == "coco" and "instances" in extra and after.mask:
+            extra["sha256_instances"] = files.sha256(back.folder / extra["instances"])
+        assert replace(before, sha256_mask=digest, extra=extra) == after
         assert (rich.folder / before.image).read_bytes() == (back.folder / after.image).read_bytes()
         if before.mask:
             one, other = images.read_mask(rich.folder / before.mask), images.read_mask(back.folder / str(after.mask))
