@@ -47,7 +47,7 @@ def cluster(
       masksmith identity cluster --weights run --data faces --json
       masksmith identity cluster --weights run --data portraits --out portraits-with-subjects
     """
-    from trainers.identity.clusters import Tree, named, pair_score
+    from trainers.identity.clusters import Tree, named, names_of, pair_score
     from trainers.identity.distances import SAME_BELOW
     from trainers.identity.gather import gather
     from trainers.identity.photos import open_photos
@@ -80,7 +80,13 @@ def cluster(
     if out is not None or in_place:
         told |= _write(data, names, told, weights, out, dry_run)
     if as_json:
-        console.emit_json({**told, "cluster": names, **asked.left_out(gathered)})
+        console.emit_json(
+            {
+                **told,
+                "cluster": dict(zip(gathered.photos.ids, names_of(labels), strict=True)),
+                **asked.left_out(gathered),
+            }
+        )
         return
     text = f"{number} clusters of {len(labels):,} faces below {limit:.3f} ({kind}, printed default {SAME_BELOW})"
     if known:
