@@ -95,7 +95,13 @@ def train(
 @click.option("--photos", required=True, type=click.Path(path_type=Path), help="Folder of LFW: Name/Name_0001.jpg.")
 @click.option("--pairs", required=True, type=click.Path(path_type=Path), help="The official pairs.txt.")
 @asked.crop_option
-@click.option("--distance", type=click.Choice(["euclidean", "squared"]), default="euclidean", show_default=True)
+@click.option(
+    "--distance",
+    type=click.Choice(["euclidean", "squared"]),
+    default="euclidean",
+    show_default=True,
+    help="Between embeddings; squared is FaceNet's L2.",
+)
 @click.option("--fail-under", type=float, help="Exit with code 1 where the mean accuracy is below this.")
 @options.json_option
 def verify(
