@@ -60,6 +60,8 @@ def convert(
     if as_json:
         console.emit_json({**told, "dry_run": dry_run})
         return
+    if told.get("left"):
+        console.warn(f"these further files of records stay behind, only their names travel: {', '.join(told['left'])}")
     verb = "would write" if dry_run else "wrote"
     counts = ", ".join(f"{number:,} in {name}" for name, number in told.get("splits", {}).items())
     number = told.get("records")

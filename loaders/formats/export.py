@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from loaders.formats.form import NO_SPLIT, Item, Place, Whole
-from loaders.formats.rows import ABOUT, INSTANCES_SHA256, about, instances_path, stem
+from loaders.formats.rows import ABOUT, INSTANCES, INSTANCES_SHA256, about, instances_path, stem
 from loaders.formats.table import find_format
 from manifests import Manifest, Record
 from manifests.record import SPLITS, from_table
@@ -27,6 +28,7 @@ from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
 
 SHARD_ITEMS = 256
+_DIGEST_OF = re.compile(r'"sha256_(\w+)":')
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be written: (split, positions of its records) a shard, and the bytes of images, where known."""
+    """What would be written.
+
+    Attributes:
+        shards: (split, positions of its records) each.
+        counts: split to its number of records.
+        left: further files that records name in ``extra`` (with a ``sha256_`` beside), which no format has a place for;
+            their names travel, the files do not.
+    """
 
     shards: list[tuple[str, list[int]]]
     counts: dict[str, int]
+    left: tuple[str, ...] = ()
 
     @property
     def records(self) -> int:
@@ -85,7 +95,7 @@ def plan(task: Task) -> Plan:
         positions = np.flatnonzero(values == name).tolist()
         counts[name] = len(positions)
         shards += [(name, positions[k : k + task.shard_items]) for k in range(0, len(positions), task.shard_items)]
-    return Plan(shards, counts)
+    return Plan(shards, counts, _left(manifest))
 
 
 def export(task: Task, runner: engine.Engine) -> Plan:
@@ -124,6 +134,14 @@ def export(task: Task, runner: engine.Engine) -> Plan:
         form.finish(Whole(out, manifest.info, places, done, planned.records))
         files.write_json(out / ABOUT, about(manifest.info, task.form, planned.records))
     return planned
+
+
+def _left(manifest: Manifest) -> tuple[str, ...]:
+    found: set[str] = set()
+    for table in manifest.tables(["extra"]):
+        for text in table.column("extra").to_pylist():
+            found.update(_DIGEST_OF.findall(text or ""))
+    return tuple(sorted(found - {INSTANCES}))
 
 
 def _rank(split: str) -> tuple[int, str]:
@@ -202,7 +220,13 @@ def _ask_for_room(out: Path, manifest: Manifest, planned: Plan) -> None:
 def as_json(task: Task, planned: Plan) -> dict[str, Any]:
     """The plan, for people's scripts."""
     told = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(task).items()}
-    return {**told, "records": planned.records, "splits": planned.counts, "shards": len(planned.shards)}
+    return {
+        **told,
+        "records": planned.records,
+        "splits": planned.counts,
+        "shards": len(planned.shards),
+        "left": list(planned.left),
+    }
 
 
 def join_lines(whole: Whole, split: str | None = None) -> Iterator[dict[str, Any]]:

@@ -394,3 +394,14 @@ def test_the_description_of_every_manifest_is_croissant_too(rich: Manifest) -> N
     rows = list(opened.records("records"))
     assert [row["records/id"].decode() for row in rows] == [record.id for record in records(rich.folder)]
     assert [value.decode() for value in rows[2]["records/licence"]] == ["CC0-1.0", "CC-BY-4.0"]
+
+
+def test_files_that_no_format_has_a_place_for_are_named(
+    rich: Manifest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ManifestWriter(tmp_path / "more", rich.info) as writer:
+        for record in rich.records():
+            where = replace(record, image=f"../rich/{record.image}", mask=record.mask and f"../rich/{record.mask}")
+            writer.add(replace(where, extra={"alpha": "a.png", "sha256_alpha": "0" * 64}))
+    run(tmp_path / "more", "--to", "folders", "--out", tmp_path / "out")
+    assert "only their names travel: alpha" in capsys.readouterr().err
