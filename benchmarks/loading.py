@@ -123,7 +123,7 @@ class Straight(Dataset[Any]):
         with Image.open(image_path) as opened:
             image = np.asarray(opened.convert("RGB").resize(SIZE[::-1], Image.Resampling.BILINEAR))
         with Image.open(mask_path) as opened:
-            mask = np.asarray(opened.resize(SIZE[::-1], Image.Resampling.NEAREST))
+            mask = np.array(opened.resize(SIZE[::-1], Image.Resampling.NEAREST))
         made = self.augment(image=image, mask=mask)
         image, mask = made["image"], made["mask"]
         kind = KINDS[int(np.random.choice(5, p=np.array(WEIGHTS) / sum(WEIGHTS)))]  # noqa: NPY002 - as it is done
