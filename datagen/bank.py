@@ -149,7 +149,7 @@ def _cameras(
         given = 0
         for _ in range(_DRAWS):
             camera = cameras.phone(rng, rig.canvas, own, reach_m)
-            if _presentable(body, camera):
+            if presentable(body, camera):
                 yield camera
                 given += 1
                 if given == _RENDERS:
@@ -163,7 +163,7 @@ def _posed(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> tuple[S
     pair = rng.random() < _PAIR_SHARE
     mirror = rng.random() < 0.5
     apart, turn, ahead = rng.uniform(0.07, 0.15), rng.normal(0.12, 0.12, 2), rng.normal(0, 0.035)
-    trousers = _trousers(rng, rig.trousers_share)
+    trousers = trousers_leg(rng, rig.trousers_share)
     shape = surface.from_foot(foot, rng, (0.0, 0.0) if rig.scanner else lean, None if rig.scanner else trousers)
     other = "right" if foot.side == "left" else "left"
     if rig.scanner:
@@ -176,7 +176,7 @@ def _posed(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> tuple[S
     return surface.joined(first, second), [foot.side, other]
 
 
-def _trousers(rng: np.random.Generator, share: float) -> Trousers | None:
+def trousers_leg(rng: np.random.Generator, share: float) -> Trousers | None:
     """On some legs: jeans, dark cloth, anything; the hem from the ankle to half way up the shin."""
     wears = rng.random() < share
     jeans = (0.16 + 0.1 * rng.random(), 0.24 + 0.1 * rng.random(), 0.38 + 0.14 * rng.random())
@@ -190,7 +190,7 @@ def _trousers(rng: np.random.Generator, share: float) -> Trousers | None:
     return Trousers(float(hem), float(width), (colour[0], colour[1], colour[2]), float(turn_up))
 
 
-def _presentable(body: Surface, camera: Camera) -> bool:
+def presentable(body: Surface, camera: Camera) -> bool:
     """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens."""
     if camera.horizon_clear_deg() < 4:
         return False

@@ -43,7 +43,7 @@ def generate(work: Plan, engine: Engine) -> Path:
         made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts)
         receipts = Receipts(out, "scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
         setup = _setup(work, made)
-        shards = cut(_order(work), SHARD_SCENES)
+        shards = cut(order(work), SHARD_SCENES)
         done = engine.map(partial(_compose_shard, setup), shards, receipts=receipts, label="scenes")
         _assemble(work, made, [receipts.folder / entry["rows"] for entry in done])
     return out
@@ -81,7 +81,7 @@ def _setup(work: Plan, made: Sequence[Mapping[str, Any]]) -> _Setup:
     )
 
 
-def _order(work: Plan) -> list[tuple[int, int, str]]:
+def order(work: Plan) -> list[tuple[int, int, str]]:
     """(index, rank within the split, split) of every scene; splits mixed, so that a prefix holds all of them."""
     names = [name for name, number in work.counts.items() for _ in range(number)]
     seeds.rng(work.seed, "order").shuffle(names)
@@ -118,13 +118,14 @@ def draw_scene(
         KeyError: a floor of the recipe is not among ``grounds``.
     """
     cutout = cutouts.read(bank_folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
-    rug = _ground(grounds[recipe["rug"]["floor"]["id"]]) if recipe["rug"] else None
-    scene = compose.compose(recipe, cutout, _ground(grounds[recipe["floor"]["id"]]), rug)
+    rug = ground(grounds[recipe["rug"]["floor"]["id"]]) if recipe["rug"] else None
+    scene = compose.compose(recipe, cutout, ground(grounds[recipe["floor"]["id"]]), rug)
     return scene, [] if recipe["empty"] else list(cutout.about["sides"])
 
 
 @lru_cache(maxsize=48)
-def _ground(source: FloorSource) -> Ground:
+def ground(source: FloorSource) -> Ground:
+    """The floor, read or made, and prepared for laying; the last few are kept."""
     if source.path is None:
         return prepared(floors.procedural_floor(source.kind, source.number))
     return prepared(floors.read_floor(source.path))
