@@ -1,65 +1,15 @@
-"""``masksmith scans``, ``generate`` and ``scene``."""
+"""``masksmith generate`` and ``scene``."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from masksmith import console, options
-from masksmith.errors import BadInput, CheckFailed, UsageProblem
-
-
-@click.group()
-def scans() -> None:
-    """Check foot scans.
-
-    \b
-    Example:
-      masksmith scans check scans
-    """
-
-
-@scans.command("check")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option(
-    "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
-)
-@options.json_option
-def scans_check(folder: Path, skin: float | None, as_json: bool) -> None:
-    """Read every scan, say what was found, and what is refused.
-
-    \b
-    Example:
-      masksmith scans check scans --json
-    """
-    from datagen.scans import list_scans, report_row
-
-    listed = list_scans(folder)
-    rows = []
-    with console.progress("scans", len(listed)) as advance:
-        for scan in listed:
-            rows.append(report_row(scan, skin))
-            advance(1)
-    refused = [row for row in rows if row["verdict"] != "ok"]
-    if as_json:
-        console.emit_json({"folder": str(folder), "scans": rows, "refused": len(refused)})
-    else:
-        columns = list(rows[0])
-        console.table(f"{len(rows)} scans", columns, [[_cell(row[c]) for c in columns] for row in rows])
-    if refused:
-        raise CheckFailed(
-            f"{len(refused)} of {len(rows)} scans are refused: {', '.join(str(r['file']) for r in refused[:5])}"
-        )
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return "; ".join(map(str, value))
-    return "" if value is None else value
+from masksmith.errors import BadInput, UsageProblem
 
 
 @click.command()

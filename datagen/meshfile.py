@@ -1,4 +1,4 @@
-"""Mesh files as they come: OBJ with MTL, GLB, PLY and STL into plain arrays, with nothing changed yet."""
+"""Mesh files as they come: OBJ with MTL, GLB, glTF, PLY and STL into plain arrays, with nothing changed yet."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ from urllib.parse import unquote
 import numpy as np
 import numpy.typing as npt
 
+from datagen.meshheader import count_faces, gltf_faces, refuse_giants
 from masksmith import files
 from masksmith.errors import BadInput, EnvironmentFault
 
-SUFFIXES = (".obj", ".glb", ".ply", ".stl")
-MAX_FACES = 5_000_000
+SUFFIXES = (".obj", ".glb", ".gltf", ".ply", ".stl")
 MAX_TEXTURE_PX = 8192
+"""Of a side; a larger picture is made smaller as it is read."""
+MAX_TEXTURE_PIXELS = {"JPEG": 450_000_000, "other": 120_000_000}
+"""A JPEG can be decoded at an eighth of its size, other formats only whole."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class RawMesh:
         texture: (h, w, 3) uint8 RGB, or None.
         colours: (V, 3) uint8, or None.
         sha256: of the file, or over the digests of all files it is made of.
+        notes: what was done to it on reading.
     """
 
     vertices: npt.NDArray[np.float64]
@@ -42,6 +46,7 @@ class RawMesh:
     texture: npt.NDArray[np.uint8] | None
     colours: npt.NDArray[np.uint8] | None
     sha256: str
+    notes: tuple[str, ...] = ()
 
 
 def read_mesh(path: Path) -> RawMesh:
@@ -51,7 +56,8 @@ def read_mesh(path: Path) -> RawMesh:
         BadInput: no such file, an unknown format, empty, cut off, a missing picture, too many triangles.
         EnvironmentFault: no permission to read it.
     """
-    data = _bytes(path, "a mesh file")
+    refuse_giants(path)
+    data = read_bytes(path, "a mesh file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadInput(path, f"a mesh ({', '.join(SUFFIXES)})", f"a {suffix or 'nameless'} file", "convert it first")
@@ -60,13 +66,15 @@ def read_mesh(path: Path) -> RawMesh:
         linked = _check_obj(path, data)
     elif suffix == ".ply":
         linked = _check_ply(path, data)
-    elif suffix == ".glb":
-        _check_glb(path, data)
+    elif suffix in (".glb", ".gltf"):
+        linked = _check_gltf(path, data)
+    elif suffix == ".stl":
+        _check_stl(path, data)
     mesh = _load(path, data, suffix)
     vertices = np.array(mesh.vertices, dtype=np.float64)
     faces = np.array(mesh.faces, dtype=np.int64)
     _count(path, len(faces))
-    uv, texture, colours = _look(path, mesh, len(vertices))
+    uv, texture, colours, notes = _look(path, mesh, len(vertices))
     digests = [files.digest(data), *(files.sha256(extra) for extra in linked)]
     return RawMesh(
         vertices,
@@ -75,10 +83,17 @@ def read_mesh(path: Path) -> RawMesh:
         texture,
         colours,
         digests[0] if len(digests) == 1 else files.digest(digests),
+        notes,
     )
 
 
-def _bytes(path: Path, expected: str) -> bytes:
+def read_bytes(path: Path, expected: str) -> bytes:
+    """The whole file.
+
+    Raises:
+        BadInput: no such file, a folder, or empty.
+        EnvironmentFault: no permission to read it.
+    """
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -93,8 +108,7 @@ def _bytes(path: Path, expected: str) -> bytes:
 
 
 def _count(path: Path, number: int) -> None:
-    if number > MAX_FACES:
-        raise BadInput(path, f"at most {MAX_FACES:,} triangles", f"{number:,}", "simplify the mesh")
+    count_faces(path, number)
     if number == 0:
         raise BadInput(path, "a mesh", "no triangles", "export the surface, not its points")
 
@@ -106,11 +120,11 @@ def _check_obj(path: Path, data: bytes) -> list[Path]:
     cut = bool(last) and last[0] == b"f" and (len(last) < 4 or last[-1].endswith(b"/"))
     cut = cut or (bool(last) and last[0] == b"v" and len(last) < 4)
     if cut:
-        raise _cut_off(path, data)
+        raise cut_off(path, data)
     linked: list[Path] = []
     for line in re.findall(rb"^\s*mtllib\s+(.+?)\s*$", data, re.MULTILINE):
         material = path.parent / line.decode("utf-8", "replace")
-        text = _bytes(material, f"the material file that {path.name} names").decode("utf-8", "replace")
+        text = read_bytes(material, f"the material file that {path.name} names").decode("utf-8", "replace")
         linked.append(material)
         for picture in re.findall(r"^\s*map_Kd\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$", text, re.MULTILINE):
             place = path.parent / picture.replace("\\", "/")
@@ -142,35 +156,65 @@ def _check_ply(path: Path, data: bytes) -> list[Path]:
     return linked
 
 
-def _check_glb(path: Path, data: bytes) -> None:
-    if len(data) < 20 or data[:4] != b"glTF":
-        raise BadInput(path, "a GLB file", "no GLB header", "export it again as binary glTF (GLB)")
-    if struct.unpack("<I", data[8:12])[0] > len(data):
-        raise _cut_off(path, data)
-    size = struct.unpack("<I", data[12:16])[0]
+def _check_gltf(path: Path, data: bytes) -> list[Path]:
+    """The files that a GLB or glTF is made of besides itself."""
+    kind = path.suffix.lower()
+    text = data
+    if kind == ".glb":
+        if len(data) < 20 or data[:4] != b"glTF":
+            raise BadInput(path, "a GLB file", "no GLB header", "export it again as binary glTF (GLB)")
+        if struct.unpack("<I", data[8:12])[0] > len(data):
+            raise cut_off(path, data)
+        text = data[20 : 20 + struct.unpack("<I", data[12:16])[0]]
     try:
-        tree: dict[str, Any] = json.loads(data[20 : 20 + size])
-        accessors = tree.get("accessors", [])
-        total = sum(
-            int(accessors[part["indices"]]["count"]) // 3
-            for shape in tree.get("meshes", [])
-            for part in shape.get("primitives", [])
-            if "indices" in part
-        )
+        tree: dict[str, Any] = json.loads(text)
+        total = gltf_faces(tree)
+        items = [*tree.get("images", []), *tree.get("buffers", [])]
+        parts = [str(item.get("uri", "")) for item in items]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as fault:
-        raise BadInput(path, "a GLB file", f"a damaged description ({fault})", "export it again") from None
+        what = f"a {kind[1:].upper()} file"
+        raise BadInput(path, what, f"a damaged description ({fault})", "export it again") from None
     if total:
         _count(path, total)
-    for item in [*tree.get("images", []), *tree.get("buffers", [])]:
-        uri = str(item.get("uri", ""))
-        if uri and not uri.startswith("data:") and not (path.parent / unquote(uri)).is_file():
-            raise BadInput(path, f"its part {uri}", "no such file", "export it with everything embedded")
+    linked = []
+    for part in parts:
+        if not part or part.startswith("data:"):
+            continue
+        place = path.parent / unquote(part)
+        if not place.is_file():
+            raise BadInput(path, f"its part {part}", "no such file", "export it with everything embedded (GLB)")
+        linked.append(place)
+    return linked
+
+
+def _check_stl(path: Path, data: bytes) -> None:
+    """Binary: 84 bytes and 50 for each triangle. In words: begins with ``solid``, ends with ``endsolid``."""
+    if len(data) >= 84 and len(data) == 84 + 50 * struct.unpack("<I", data[80:84])[0]:
+        return
+    if data[:5].lower() == b"solid" and b"facet" in data[:2000]:
+        if b"endsolid" not in data[-200:].lower():
+            raise cut_off(path, data)
+        return
+    printable = sum(byte in b"\t\n\r" or 32 <= byte < 127 for byte in data[:512])
+    if printable >= 0.97 * min(len(data), 512):
+        raise BadInput(path, "an STL file", "a text file that is no STL", "export the mesh again as STL, OBJ or PLY")
+    if len(data) < 84:
+        raise BadInput(path, "an STL file", f"{len(data)} bytes that are no STL", "export it again")
+    promised = struct.unpack("<I", data[80:84])[0]
+    raise BadInput(
+        path,
+        f"{84 + 50 * promised:,} bytes for the {promised:,} triangles of its header",
+        f"{len(data):,} (cut off, or no STL)",
+        "copy or export it again",
+    )
 
 
 def _load(path: Path, data: bytes, suffix: str) -> Any:
     """A trimesh.Trimesh with nothing merged or dropped."""
     import trimesh
+    from PIL import Image
 
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit, below, names the file
     resolver = trimesh.resolvers.FilePathResolver(str(path.parent))
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)
     try:
@@ -183,41 +227,55 @@ def _load(path: Path, data: bytes, suffix: str) -> Any:
     except Exception as fault:  # a parser meets every kind of damage with another exception
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:120]
         raise BadInput(path, "a whole mesh file", f"one that cannot be read ({reason})", "export it again") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _look(path: Path, mesh: Any, count: int) -> tuple[Any, Any, Any]:
-    """(uv (V, 2), texture, colours (V, 3)): a texture wins over vertex colours."""
+def _look(path: Path, mesh: Any, count: int) -> tuple[Any, Any, Any, tuple[str, ...]]:
+    """(uv (V, 2), texture, colours (V, 3), notes): a texture wins over vertex colours."""
     visual = mesh.visual
     if visual.kind == "texture" and visual.uv is not None and len(visual.uv) == count:
         material = visual.material
         picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
         if picture is not None:
-            return np.asarray(visual.uv, np.float32), _texture(path, picture, material), None
+            texture, notes = _texture(path, picture, material)
+            return np.asarray(visual.uv, np.float32), texture, None, notes
         extra = getattr(visual, "vertex_attributes", {}).get("color")
         if extra is not None and len(extra) == count:
-            return None, None, np.asarray(extra)[:, :3].astype(np.uint8)
+            return None, None, np.asarray(extra)[:, :3].astype(np.uint8), ()
     if visual.kind == "vertex":
-        return None, None, np.array(visual.vertex_colors[:, :3], dtype=np.uint8)
+        return None, None, np.array(visual.vertex_colors[:, :3], dtype=np.uint8), ()
     if visual.kind == "face":
-        return None, None, np.array(visual.to_color().vertex_colors[:, :3], dtype=np.uint8)
-    return None, None, None
+        return None, None, np.array(visual.to_color().vertex_colors[:, :3], dtype=np.uint8), ()
+    return None, None, None, ()
 
 
-def _texture(path: Path, picture: Any, material: Any) -> npt.NDArray[np.uint8]:
+def _texture(path: Path, picture: Any, material: Any) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
+    """((h, w, 3) of at most :data:`MAX_TEXTURE_PX` a side, notes); a large JPEG is decoded small."""
     width, height = picture.size
-    if max(width, height) > MAX_TEXTURE_PX:
+    notes: tuple[str, ...] = ()
+    most = MAX_TEXTURE_PIXELS["JPEG" if picture.format == "JPEG" else "other"]
+    if width * height > most:
         raise BadInput(
-            path, f"a texture of at most {MAX_TEXTURE_PX} px a side", f"{width} x {height}", "make the picture smaller"
+            path, f"a {picture.format} texture of at most {most:,} pixels", f"{width} x {height}", "make it smaller"
         )
+    large = max(width, height) > MAX_TEXTURE_PX
     try:
+        if large:
+            scale = MAX_TEXTURE_PX / max(width, height)
+            goal = (max(1, round(width * scale)), max(1, round(height * scale)))
+            picture.draft("RGB", goal)  # an eighth, a quarter or a half, never below the goal; other formats ignore it
+            picture = picture.convert("RGB").resize(goal, reducing_gap=2.0)
+            notes = (f"the texture of {width} x {height} px was reduced to {goal[0]} x {goal[1]}",)
         texture = np.array(picture.convert("RGB"), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError) as fault:
         raise BadInput(path, "a readable texture", f"a damaged picture ({fault})", "export it again") from None
     factor = getattr(material, "baseColorFactor", None)
     if factor is not None and np.any(np.asarray(factor)[:3] != 255):
         texture = np.round(texture * (np.asarray(factor)[:3] / 255.0)).astype(np.uint8)
-    return texture
+    return texture, notes
 
 
-def _cut_off(path: Path, data: bytes) -> BadInput:
+def cut_off(path: Path, data: bytes) -> BadInput:
+    """The error for a file that ends too early."""
     return BadInput(path, "a whole mesh file", f"one cut off after {len(data):,} bytes", "copy or export it again")

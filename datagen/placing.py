@@ -136,7 +136,9 @@ def _find_up(vertices: Points, faces: Array) -> tuple[str, Points, str]:
     """(name, unit vector, sentence): the axis with the open leg above and the flat sole below."""
     centres, normals, areas = _areas(vertices, faces)
     holes = open_ends(faces)
-    rim = vertices[holes[0]] if holes else None
+    # a small hole may have more vertices than the cut through the leg
+    widest = max(holes, key=lambda hole: float(np.ptp(vertices[hole], axis=0).max()), default=None)
+    rim = None if widest is None else vertices[widest]
     shape = (centres, normals, areas)
     scores = {name: _stands(_axis(name), vertices, shape, rim) for name in UPS}
     name = max(scores, key=lambda key: scores[key])

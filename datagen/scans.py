@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datagen import placing
+from datagen import placing, points
 from datagen.foot import SIDES, Foot
 from datagen.mending import mend
-from datagen.meshfile import SUFFIXES, read_mesh
+from datagen.meshfile import SUFFIXES as MESHES
+from datagen.meshfile import read_mesh
+from datagen.placing import Placed
 from masksmith.errors import BadInput, MasksmithError
 
 TABLE = "scans.csv"
+SUFFIXES = (*MESHES, *points.SUFFIXES)
 _SIDE_TAIL = re.compile(r"^(?P<subject>.+?)[ _.-]+(?P<side>left|right|l|r)$", re.IGNORECASE)
 
 
@@ -79,22 +83,27 @@ def read_scan(
         UsageProblem: an unknown unit or axis, or a skin outside 0 to 1.
     """
     entry = scan if isinstance(scan, ScanFile) else _from_name(Path(scan))
+    foot, _ = stand(entry, units, up)
+    if has_colour(foot):
+        return foot
+    if skin is None:
+        raise colourless(entry.path)
+    return painted(foot, skin)
+
+
+def stand(entry: ScanFile, units: str | None = None, up: str | None = None) -> tuple[Foot, Placed]:
+    """As :func:`read_scan`, but a mesh without colour comes back as it is, with neither texture nor colours."""
     path = entry.path
-    raw = read_mesh(path)
-    if raw.texture is None and raw.colours is None and skin is None:
-        raise BadInput(
-            path,
-            "a texture or vertex colours",
-            "a mesh without colour",
-            "export it with a texture or vertex colours (OBJ, GLB, PLY), or have it painted: --skin MELANIN (0 to 1)",
-        )
+    raw = points.reconstruct(path) if points.is_cloud(path) else read_mesh(path)
     surface = mend(raw, path)
     placed = placing.place(surface.vertices, surface.faces, where=path, units=units or entry.units, up=up or entry.up)
-    notes = [*surface.notes, *placed.notes]
+    notes = [*raw.notes, *surface.notes, *placed.notes]
     side = entry.side
     if side is None:
         side = placed.side_seen
-        notes.append(f"{side} foot, by the place of its big toe")
+        notes.append(f"{side} foot, a guess by the place of its big toe")
+    elif side != placed.side_seen:
+        notes.append(f"{side} foot as its file says, but the place of its big toe says {placed.side_seen}")
     foot = Foot(
         subject=entry.subject,
         side=side,
@@ -108,10 +117,40 @@ def read_scan(
         colours=surface.colours,
         notes=tuple(notes),
     )
-    return foot if skin is None or raw.texture is not None or raw.colours is not None else _painted(foot, skin)
+    return foot, placed
 
 
-def scans_report(folder: str | os.PathLike[str], skin: float | None = None) -> list[dict[str, Any]]:
+def has_colour(foot: Foot) -> bool:
+    """Whether it has a texture or vertex colours."""
+    return foot.texture is not None or foot.colours is not None
+
+
+def colourless(path: Path) -> BadInput:
+    """The error for a mesh without colour that nobody wants painted."""
+    return BadInput(
+        path,
+        "a texture or vertex colours",
+        "a mesh without colour",
+        "export it with a texture or vertex colours (OBJ, GLB, PLY), or have it painted: --skin MELANIN (0 to 1)",
+    )
+
+
+def painted(foot: Foot, melanin: float) -> Foot:
+    """A foot with a made skin; its chance comes from the foot's digest."""
+    from dataclasses import replace
+
+    from datagen import skin as painting
+    from masksmith import seeds
+
+    rng = seeds.rng(int(foot.sha256[:8], 16), "skin")
+    colours = painting.paint(foot.vertices, foot.faces, foot.normals(), rng, melanin=melanin, side=foot.side)
+    said = (*foot.notes, f"painted with a made skin, melanin {melanin:g}")
+    return replace(foot, uv=None, texture=None, colours=colours, notes=said)
+
+
+def scans_report(
+    folder: str | os.PathLike[str], skin: float | None = None, units: str | None = None, up: str | None = None
+) -> list[dict[str, Any]]:
     """Read every scan of a folder and say how each one went; a bad file is a row like any other.
 
     Returns:
@@ -121,10 +160,12 @@ def scans_report(folder: str | os.PathLike[str], skin: float | None = None) -> l
     Raises:
         BadInput: no such folder, or no scans in it.
     """
-    return [report_row(scan, skin) for scan in list_scans(folder)]
+    return [report_row(scan, skin, units, up) for scan in list_scans(folder)]
 
 
-def report_row(scan: ScanFile, skin: float | None = None) -> dict[str, Any]:
+def report_row(
+    scan: ScanFile, skin: float | None = None, units: str | None = None, up: str | None = None
+) -> dict[str, Any]:
     """One row of :func:`scans_report`."""
     row: dict[str, Any] = {
         "file": scan.path.name,
@@ -137,41 +178,34 @@ def report_row(scan: ScanFile, skin: float | None = None) -> dict[str, Any]:
         "colour": None,
     }
     try:
-        foot = read_scan(scan, skin=skin)
+        foot, placed = stand(scan, units, up)
+        if not has_colour(foot) and skin is None:
+            raise colourless(scan.path)
     except MasksmithError as fault:
         return {**row, "verdict": f"refused: {fault}", "notes": []}
-    found = {key: _found(foot.notes, key) for key in ("units", "up axis")}
     return {
         **row,
         "side": foot.side,
-        "units": scan.units or found["units"],
-        "up": scan.up or found["up axis"] or "tilted",
+        "units": placed.units,
+        "up": placed.up,
         "length_mm": round(foot.length_m * 1000, 1),
         "faces": len(foot.faces),
-        "colour": "texture" if foot.texture is not None else "vertices" if skin is None else "painted",
+        "colour": "texture" if foot.texture is not None else "vertices" if foot.colours is not None else "painted",
         "verdict": "ok",
         "notes": list(foot.notes),
     }
 
 
-def _found(notes: tuple[str, ...], what: str) -> str | None:
-    for note in notes:
-        match = re.match(rf"{what} (\S+) found", note)
-        if match:
-            return match.group(1)
-    return None
-
-
-def _painted(foot: Foot, melanin: float) -> Foot:
-    from dataclasses import replace
-
-    from datagen import skin as painting
-    from masksmith import seeds
-
-    rng = seeds.rng(int(foot.sha256[:8], 16), "skin")
-    colours = painting.paint(foot.vertices, foot.faces, foot.normals(), rng, melanin=melanin, side=foot.side)
-    said = (*foot.notes, f"painted with a made skin, melanin {melanin:g}")
-    return replace(foot, uv=None, texture=None, colours=colours, notes=said)
+def several_of_one(scans: Iterable[ScanFile]) -> list[str]:
+    """A sentence for each subject with more than one scan: they are kept together, and that is worth knowing."""
+    owned: dict[str, list[str]] = {}
+    for scan in scans:
+        owned.setdefault(scan.subject, []).append(scan.path.name)
+    return [
+        f"subject {subject} has {len(names)} scans ({', '.join(names)}): they stay together in one split"
+        for subject, names in owned.items()
+        if len(names) > 1
+    ]
 
 
 def _from_name(path: Path) -> ScanFile:
