@@ -24,6 +24,7 @@ _LOW_M = 0.08  # what is below is foot
 _TOES_AT = 0.72  # of the foot's length from the heel: the line of the toes' joints
 _ANKLE_AT = 0.24
 _BLEND_M = 0.03
+_SOFT_M = 0.0015
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def moved(body: Surface, pose: Pose) -> Surface:
         c, s = np.cos(np.radians(pose.yaw_deg)), np.sin(np.radians(pose.yaw_deg))
         x, z = at[:, 0].copy(), at[:, 2] - heel
         at[:, 0], at[:, 2] = c * x + s * z, -s * x + c * z + heel
-    at[:, 1] += pose.up_m - min(float(at[:, 1].min()), 0.0)
+    # the sole gives way a little before it lifts the foot, as in datagen.surface
+    at[:, 1] = np.maximum(at[:, 1] + max(-float(at[:, 1].min()) - _SOFT_M, 0.0), 0.0) + pose.up_m
     at[:, 2] += pose.ahead_m
     normals = surface.vertex_normals(at, body.faces).astype(np.float32)
     return replace(body, vertices=at.astype(np.float32), normals=normals)

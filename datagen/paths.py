@@ -62,14 +62,14 @@ class Hand:
 
 
 def draw_hand(rng: np.random.Generator) -> Hand:
-    """A hand, calm or less so: drift of 3 to 12 mm and 0.3 to 1.1 degrees, tremor of a tenth of that and less (RMS).
+    """A hand, calm or less so: drift of 2 to 9 mm and 0.2 to 0.8 degrees, tremor of a twentieth of that (RMS, about).
 
     The drift's amplitudes fall with frequency; the tremor's stand in a band around its own peak.
     """
     slow = np.sort(np.exp(rng.uniform(np.log(DRIFT_HZ[0]), np.log(DRIFT_HZ[1]), _DRIFT_WAVES)))
     quick = np.sort(np.clip(rng.normal(9.2, 1.3, _TREMOR_WAVES), *TREMOR_HZ))
-    drift_rms = np.repeat([rng.uniform(3, 12), rng.uniform(0.3, 1.1)], 3) * rng.uniform(0.6, 1.4, 6)
-    tremor_rms = np.repeat([rng.uniform(0.05, 0.5), rng.uniform(0.01, 0.07)], 3) * rng.uniform(0.6, 1.4, 6)
+    drift_rms = np.repeat([rng.uniform(2, 9), rng.uniform(0.2, 0.8)], 3) * rng.uniform(0.6, 1.4, 6)
+    tremor_rms = np.repeat([rng.uniform(0.05, 0.4), rng.uniform(0.008, 0.045)], 3) * rng.uniform(0.6, 1.4, 6)
     size = np.concatenate(
         [
             _scaled(rng.uniform(0.5, 1.5, (6, _DRIFT_WAVES)) / slow, drift_rms),
