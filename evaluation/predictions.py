@@ -78,6 +78,7 @@ def of_dataset(
     *,
     soft: bool = False,
     common: bool = False,
+    ids: bool = False,
 ) -> Source:
     """Pair the masks of a folder with records by id: ``PRED/ID.png``, as ``--save-masks`` names them.
 
@@ -87,6 +88,7 @@ def of_dataset(
     Args:
         records: with masks, the frames of a clip in order, as :func:`evaluation.dataset.pick` gives them.
         front: names of the classes that are foreground; needed where there are several and predictions are binary.
+        ids: predictions are class ids, even where they hold one class alone.
 
     Raises:
         BadInput: a record without a prediction or a prediction without a record, or values that are no class.
@@ -105,7 +107,7 @@ def of_dataset(
     chosen = {wanted[name]: left[name] for name in names}
     kept = [record for record in records if record.id in chosen]
     several = [name for name, number in classes.items() if number != 0]
-    value = None if soft else _binary([chosen[record.id] for record in kept], classes)
+    value = None if soft or ids else _binary([chosen[record.id] for record in kept], classes)
     if not front and len(several) > 1 and (soft or value is not None):
         raise UsageProblem(f"predictions are binary, the classes are {', '.join(several)}: name the --foreground")
     goals = {record.id: manifest.path(record.mask or "") for record in kept}
@@ -113,8 +115,8 @@ def of_dataset(
     groups = _clips(kept)
     if not (soft or front or value is not None):
         pairs = [Pair(record.id, chosen[record.id], goals[record.id]) for record in kept]
-        ids = tuple(sorted({0, *classes.values()}))
-        return Source(pairs, notes, groups, ids, classes, columns)
+        numbers = tuple(sorted({0, *classes.values()}))
+        return Source(pairs, notes, groups, numbers, classes, columns)
     named = {name: classes[name] for name in (front or several)}
     reader = TruthReader(manifest.info.classes, named)
     notes.append(f"foreground: {', '.join(f'{name} {number}' for name, number in named.items())}")

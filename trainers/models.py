@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from masksmith.errors import UsageProblem, unknown_choice
 from trainers.networks.enet import ENet
-from trainers.networks.facenet import FaceNet
+from trainers.networks.facenet import FaceNet, LiteFaceNet
 from trainers.networks.layers import Network, Pictured, foreground, start
 from trainers.networks.linknet import LinkNet, MobileLinkNet
 from trainers.networks.mobile import MobileTrunk
@@ -86,7 +86,11 @@ MODELS: dict[str, Entry] = {
 }
 
 EMBEDDINGS: dict[str, Embedding] = {
-    entry.name: entry for entry in (Embedding("facenet_mobile", FaceNet, "Fast-FaceNet"),)
+    entry.name: entry
+    for entry in (
+        Embedding("facenet_mobile", FaceNet, "Fast-FaceNet"),
+        Embedding("facenet_lite0", lambda width: LiteFaceNet(), "EfficientNet-Lite0, whitened"),
+    )
 }
 
 

@@ -86,15 +86,34 @@ class Predictor:
             found += self._soft(part, [None] * len(part))
         return found
 
+    def classes(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The most probable class of every pixel, without a prior.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            (H, W) uint8 class ids; 0 and 1 for a network of one foreground class.
+        """
+        if self.network.outputs < 3:
+            return (self(image) >= 0.5).astype(np.uint8)
+        with torch.inference_mode():
+            scores = self.network(*self._given([image], [None])).softmax(1)[0].float().cpu().numpy()
+        return np.stack([_resized(score, *image.shape[:2]) for score in scores]).argmax(0).astype(np.uint8)
+
     def _soft(self, images: Sequence[npt.NDArray[np.uint8]], priors: Sequence[Soft | None]) -> list[Soft]:
+        with torch.inference_mode():
+            soft = foreground(self.network(*self._given(images, priors))).float().cpu().numpy()
+        return [_resized(soft[k], *image.shape[:2]) for k, image in enumerate(images)]
+
+    def _given(self, images: Sequence[npt.NDArray[np.uint8]], priors: Sequence[Soft | None]) -> list[Tensor]:
+        """What the network takes: images (B, 3, h, w), and priors (B, 1, h, w) where it has that input."""
         height, width = self.size
         small = np.stack([resize_image(_checked(image), height, width) for image in images])
         given = [torch.from_numpy(small).permute(0, 3, 1, 2).to(self.device).float().div_(255)]
         if "prior" in self.inputs:
             given.append(torch.stack([self._prior(prior) for prior in priors]).to(self.device))
-        with torch.inference_mode():
-            soft = foreground(self.network(*given)).float().cpu().numpy()
-        return [_resized(soft[k], *image.shape[:2]) for k, image in enumerate(images)]
+        return given
 
     def _prior(self, prior: Soft | None) -> Tensor:
         height, width = self.size

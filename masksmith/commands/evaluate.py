@@ -9,7 +9,14 @@ from typing import Any
 import click
 
 from masksmith import console, options
-from masksmith.commands import evaluate_checks, evaluate_coco, evaluate_masks, evaluate_output, evaluate_sources
+from masksmith.commands import (
+    evaluate_checks,
+    evaluate_classes,
+    evaluate_coco,
+    evaluate_masks,
+    evaluate_output,
+    evaluate_sources,
+)
 from masksmith.commands.evaluate_parts import PARTS, part_options
 from masksmith.errors import BadInput, CheckFailed
 
@@ -95,7 +102,7 @@ def evaluate(**given: Any) -> None:
     if given["from_counts"]:
         judged = evaluate_sources.again(given)
     elif given["run"]:
-        judged = evaluate_sources.model(given)
+        judged = (evaluate_classes if evaluate_classes.several(given["run"]) else evaluate_sources).model(given)
     elif given["truth"] and given["truth"].suffix.lower() == ".json":
         judged = evaluate_coco.coco(given)
     else:

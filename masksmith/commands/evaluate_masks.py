@@ -138,7 +138,15 @@ def _dataset(given: dict[str, Any]) -> _Opened:
     manifest = Manifest.open(given["data"])
     records, split, bare = dataset.pick(manifest, given["split"])
     front = given["foreground"]
-    source = predictions.of_dataset(manifest, records, given["pred"], front, soft=given["soft"], common=given["common"])
+    source = predictions.of_dataset(
+        manifest,
+        records,
+        given["pred"],
+        front,
+        soft=given["soft"],
+        common=given["common"],
+        ids=bool(given.get("ids")),
+    )
     source.notes.extend([f"{bare:,} records without a mask were left out."] if bare else [])
     console.note(f"{len(source.pairs):,} records of {given['data']}, split {split}")
     facts = {

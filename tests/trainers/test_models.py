@@ -30,6 +30,7 @@ PARAMETERS = {
     "sinet": 86_910,
     "portraitnet": 2_079_672,
     "facenet_mobile": 3_338_176,
+    "facenet_lite0": 829_920,
 }
 BIG = ("teacher", "unet_resnext50", "unet_resnet152", "unet_effb0")
 NETWORKS = [pytest.param(name, marks=[pytest.mark.slow] if name in BIG else []) for name in MODELS]

@@ -27,7 +27,12 @@ def identity() -> None:
 @asked.data_option
 @asked.split_option
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
-@click.option("--preset", default="fastfacenet2021", show_default=True, help="Settings to begin with.")
+@click.option(
+    "--preset",
+    default="fewfaces",
+    show_default=True,
+    help="Settings to begin with: fewfaces for a few dozen people, fastfacenet2021 for thousands.",
+)
 @click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; may be repeated.")
 @options.seed_option
 @options.dry_run_option
@@ -49,8 +54,8 @@ def train(
 
     \b
     Example:
-      masksmith identity train --data vggface2 --split train --out run
-      masksmith identity train --data faces --out run --set width=0.25 --set size=96 --set steps=2000
+      masksmith identity train --data faces --out run
+      masksmith identity train --data vggface2 --split train --out run --preset fastfacenet2021 --set width=0.25
     """
     from trainers.identity.photos import check_trainable, open_photos
     from trainers.identity.settings import load_settings
@@ -58,14 +63,16 @@ def train(
     settings = load_settings(preset, _changes(changes, seed))
     photos = check_trainable(open_photos(data, split=split))
     people = len(photos.names)
+    by_steps = settings.network == "facenet_mobile"
     if dry_run:
         told = {"people": people, "photos": len(photos), "settings": settings.as_json(), "out": str(out)}
         if as_json:
             console.emit_json(told)
         else:
+            how = f"{settings.steps:,} steps of {settings.batch}" if by_steps else "in closed form"
             console.say(
-                f"would train facenet_mobile (width {settings.width:g}) on {len(photos):,} photos of {people} people, "
-                f"{settings.steps:,} steps of {settings.batch}, into {out}"
+                f"would train {settings.network} (width {settings.width:g}) on {len(photos):,} photos of {people} "
+                f"people, {how}, into {out}"
             )
         return
     from trainers.identity.gather import gather
@@ -78,14 +85,21 @@ def train(
     from trainers.identity.drawing import Faces
 
     faces = Faces(gathered.crops[rows], photos.labels())
-    with console.progress("training", settings.steps) as advance:
-        result = train_faces(faces, photos, settings, out, lambda step, mined: advance(1))
+    with console.progress("training", settings.steps if by_steps else len(photos)) as advance:
+        if by_steps:
+            result = train_faces(faces, photos, settings, out, lambda step, mined: advance(1))
+        else:
+            from trainers.identity.closed import fit_faces
+
+            result = fit_faces(faces, photos, settings, out, advance)
     if as_json:
         console.emit_json({**result.as_json(), **asked.left_out(gathered)})
         return
+    done = f"{result.steps:,} steps on" if by_steps else "fitted to"
+    whom = "people held out in turn" if result.held_out else "the training people"
     console.say(
-        f"{result.steps:,} steps on {result.photos:,} photos of {result.people} people in {result.seconds:.0f} s; the "
-        f"same person below {result.threshold:.3f} ({settings.distance}); on the training people F1 "
+        f"{done} {result.photos:,} photos of {result.people} people in {result.seconds:.0f} s; the "
+        f"same person below {result.threshold:.3f} ({settings.distance}); on {whom} F1 "
         f"{result.train.f1:.3f}; weights in {out}"
     )
 

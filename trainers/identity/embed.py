@@ -19,8 +19,9 @@ from trainers.checkpoint import FORMAT, read_weights
 from trainers.identity.crops import centre_crop
 from trainers.identity.distances import SAME_BELOW, as_euclidean
 from trainers.identity.drawing import as_tensor
-from trainers.models import build_embedding
-from trainers.networks.facenet import DIMENSIONS, FaceNet
+from trainers.models import EMBEDDINGS, build_embedding
+from trainers.networks.facenet import DIMENSIONS
+from trainers.networks.layers import Pictured
 from trainers.predict import pick_device
 
 MODEL = "facenet_mobile"
@@ -32,8 +33,8 @@ Points = npt.NDArray[np.float32]
 
 
 def save_face_network(path: str | os.PathLike[str], tensors: Mapping[str, Any], notes: Mapping[str, str]) -> None:
-    """Write the weights of a :class:`FaceNet` as safetensors, atomically, with ``width``, ``size``, ``crop``,
-    ``distance`` and ``threshold`` among the notes.
+    """Write the weights of a face network as safetensors, atomically, with ``width``, ``size``, ``crop``,
+    ``distance`` and ``threshold`` among the notes, and ``model`` where it is not :data:`MODEL`.
 
     Raises:
         EnvironmentFault: the disk is full or the folder cannot be written to.
@@ -56,7 +57,8 @@ class FaceEmbedder:
         crop: how its training's crops were made, ``mtcnn`` or ``none``.
         distance: ``euclidean`` or ``squared``, what :attr:`threshold` is in.
         threshold: below it two faces are of the same person, as chosen on the training people.
-        error: share of pairs of photos that the threshold gets wrong on the training people; None = not known.
+        error: share of pairs of photos that the threshold gets wrong; None = not known.
+        error_of: whom: ``strangers`` (people held out in training) or ``learned`` (the training people, which is less).
 
     Raises:
         BadInput: not the weights of a face network.
@@ -67,8 +69,8 @@ class FaceEmbedder:
         weights = read_weights(path)
         notes = weights.notes
         named = notes.get("model", "")
-        wanted, fix = f"weights of {MODEL}", "train one: masksmith identity train"
-        if named != MODEL:
+        wanted, fix = f"weights of {' or '.join(EMBEDDINGS)}", "train one: masksmith identity train"
+        if named not in EMBEDDINGS:
             raise BadInput(path, wanted, f"weights of {named or 'a network that is not named'}", fix)
         try:
             self.width = float(notes["width"])
@@ -76,13 +78,14 @@ class FaceEmbedder:
             self.crop, self.distance = notes.get("crop", "none"), notes.get("distance", "euclidean")
             self.threshold = float(notes.get("threshold", SAME_BELOW))
             self.error = float(notes["pair_error"]) if "pair_error" in notes else None
+            self.error_of = notes.get("pair_error_of", "learned")
             self.same_below = as_euclidean(self.threshold, self.distance)
-            network = build_embedding(MODEL, width=self.width)
+            network = build_embedding(named, width=self.width)
             network.load_state_dict(dict(weights.tensors))
         except (KeyError, ValueError, RuntimeError) as fault:
             raise BadInput(path, wanted, f"others ({str(fault).splitlines()[0]})", fix) from None
         self.device = pick_device(device)
-        self.network: FaceNet = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, assignment]
+        self.network: Pictured = network.to(device=self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload, assignment]
 
     def __call__(self, images: Sequence[Image]) -> Points:
         """(N, 128) float32 points of length 1 for N faces, each (H, W, 3) uint8 RGB.

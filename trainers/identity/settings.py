@@ -17,7 +17,8 @@ WIDTHS = (0.25, 0.5, 0.75, 1.0)
 OPTIMISERS = ("adagrad", "adamw")
 CROPS = ("mtcnn", "none")
 STARTS = ("plain", "linear")
-PRESET = "fastfacenet2021"
+NETWORKS = ("facenet_mobile", "facenet_lite0")
+PRESET = "fewfaces"
 TASK = "identity"
 
 
@@ -27,6 +28,9 @@ class IdentitySettings:
 
     Attributes:
         preset: where the settings come from.
+        network: ``facenet_mobile`` (the paper's), trained by triplets, or ``facenet_lite0``, whose last layer is
+            fitted in closed form (see :mod:`trainers.identity.whitening`); all that is about steps is for the former.
+        shrink: how strongly that fit is drawn towards no whitening.
         width: the width multiplier theta of MobileNetV1: 0.25, 0.5, 0.75 or 1.
         size: (height, width) in pixels of the crops.
         crop: ``mtcnn`` (a detected face, turned upright) or ``none`` (the centre of the picture).
@@ -51,6 +55,8 @@ class IdentitySettings:
     """
 
     preset: str = ""
+    network: str = "facenet_mobile"
+    shrink: float = 2.0
     width: float = 1.0
     size: tuple[int, int] = (224, 224)
     crop: str = "mtcnn"
@@ -132,9 +138,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "optimiser": OPTIMISERS,
     "crop": CROPS,
     "start": STARTS,
+    "network": NETWORKS,
     "device": ("auto", "cpu", "cuda"),
 }
 _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "shrink": (lambda v: 0 < v < math.inf, "above 0"),
     "width": (lambda v: v in WIDTHS, "one of 0.25, 0.5, 0.75 and 1"),
     "size": (lambda v: min(v) >= 32 and max(v) <= 1024, "32 to 1024 pixels"),
     "people": (lambda v: v >= 2, "at least 2"),

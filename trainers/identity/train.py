@@ -53,23 +53,25 @@ class FaceRun:
         run: its folder; the weights are in ``best.safetensors``.
         people, photos: learned from.
         steps: mini-batches.
-        loss: mean over the last tenth of the steps.
+        loss: mean over the last tenth of the steps; None where there are no steps.
         taken: the share of triplets that the mining rule took in those steps.
         threshold: below it two faces are of one person; in the settings' distance.
-        train: pairs of varied training photos clustered at that threshold. Photos the network has seen: no estimate of
-            how it does on strangers.
+        train: pairs of photos clustered at that threshold: of people held out while the rest were learned where
+            ``held_out`` says so; else varied photos of the training people, no estimate of how it does on strangers.
         seconds: of all starts.
+        held_out: see ``train``.
     """
 
     run: str
     people: int
     photos: int
     steps: int
-    loss: float
-    taken: float
+    loss: float | None
+    taken: float | None
     threshold: float
     train: PairScore
     seconds: float
+    held_out: bool = False
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,9 +95,9 @@ def train_faces(
         KeyboardInterrupt: a signal came; the run can go on.
     """
     folder = files.writable(out)
-    with files.sole_writer(folder), stop_sign() as sign, _threads(settings.threads):
-        job = json.loads(files.canonical(_job(photos, settings)))
-        before = _same_run(folder, job)
+    with files.sole_writer(folder), stop_sign() as sign, with_threads(settings.threads):
+        job = json.loads(files.canonical(job_of(photos, settings)))
+        before = same_run(folder, job)
         if before is not None and before.get("result"):
             kept = dict(before["result"])
             return FaceRun(**{**kept, "train": PairScore(**kept["train"])})
@@ -264,12 +266,18 @@ def _optimiser(settings: IdentitySettings, network: torch.nn.Module) -> torch.op
     )
 
 
-def _job(photos: Photos, settings: IdentitySettings) -> dict[str, Any]:
+def job_of(photos: Photos, settings: IdentitySettings) -> dict[str, Any]:
+    """What makes it this run and no other."""
     options = {key: value for key, value in settings.as_json().items() if key not in _FREE}
     return {"options": options, "photos": photos.digest()}
 
 
-def _same_run(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
+def same_run(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
+    """The description of the face network's run in a folder, if it is this one; None where there is none.
+
+    Raises:
+        BadInput: it is another run.
+    """
     note = folder / RUN
     if not note.exists():
         return None
@@ -293,7 +301,8 @@ def _same_run(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
+def with_threads(number: int) -> Iterator[None]:
+    """So many threads of torch (0 = as they are), given back afterwards."""
     before = torch.get_num_threads()
     if number:
         torch.set_num_threads(number)

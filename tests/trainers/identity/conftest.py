@@ -8,7 +8,10 @@ import pytest
 
 from tests.trainers.identity.people import run, tree
 
-TINY = [f"--set={each}" for each in ("crop=none", "width=0.25", "size=32", "people=8", "photos=3", "threads=1")]
+TINY = [
+    "--preset=fastfacenet2021",
+    *(f"--set={each}" for each in ("crop=none", "width=0.25", "size=32", "people=8", "photos=3", "threads=1")),
+]
 QUICK = ["--set=optimiser=adamw", "--set=lr=0.003", "--set=steps=60", "--set=cooldown=0.5"]
 
 

@@ -146,7 +146,9 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
     from trainers import build, save_weights
 
     save_weights(tmp_path / "w.safetensors", build("portrait_lcnet"))
-    with pytest.raises(BadInput, match="expected weights of facenet_mobile, found weights of portrait_lcnet"):
+    with pytest.raises(
+        BadInput, match="expected weights of facenet_mobile or facenet_lite0, found weights of portrait_lcnet"
+    ):
         FaceEmbedder(tmp_path / "w.safetensors")
 
 
