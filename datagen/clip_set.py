@@ -171,8 +171,7 @@ def _written(
                 sha256_image=files.digest(next(iter(data.values()))),
                 sha256_mask=files.digest(data["masks/{}.png"]),
                 recipe=text,
-                extra={key: paths[key] for key in ("alpha", "motion", "hidden") if key in paths}
-                | _facts(frame, recipe),
+                extra={**{key: paths[key] for key in BESIDE if key in paths}, **_facts(frame, recipe, foot)},
             )
         )
     files.write_json(out / RECIPES / f"{clip}.json", recipe, durable=False)
@@ -191,8 +190,9 @@ def _encoded(frame: Frame, recipe: Mapping[str, Any]) -> dict[str, bytes]:
     return data
 
 
-def _facts(frame: Frame, recipe: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(frame: Frame, recipe: Mapping[str, Any], foot: Foot) -> dict[str, Any]:
     return {
+        "sides": clips.sides(foot.side, recipe["stance"]),
         "gesture": recipe["gesture"]["kind"],
         "foot_share": round(float(np.count_nonzero(frame.scene.mask)) / frame.scene.mask.size, 5),
     }

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datagen import bank, cameras, compose, cutouts, flow, gestures, lights, scenes, surface
+from datagen import bank, cameras, compose, cutouts, flow, gestures, ground, lights, scenes, surface
 from datagen.cameras import Camera
 from datagen.compose import Scene
 from datagen.develop import develop, to_linear
@@ -46,6 +46,7 @@ class Filming:
     Attributes:
         frames: of each clip.
         fps: frames a second.
+        shake: how much the hand moves, as a multiple of its usual drift and tremor.
         still_camera: a tripod instead of a hand.
         still_feet: nothing moves but the camera.
         lossless: frames as PNG instead of JPEG.
@@ -55,6 +56,7 @@ class Filming:
 
     frames: int = 24
     fps: float = 25.0
+    shake: float = 1.0
     still_camera: bool = False
     still_feet: bool = False
     lossless: bool = False
@@ -86,8 +88,7 @@ class Stance:
         lean = (about["lean"][0], about["lean"][1])
         self._shape = surface.from_foot(foot, seeds.rng(about["seed"], "stance"), lean, worn)
         self._feet, self._gesture, self._moving = about["feet"], gesture, about["moving"]
-        own, other = foot.side, "right" if foot.side == "left" else "left"
-        self.sides = [other if each["mirrored"] else own for each in self._feet]
+        self.sides = sides(foot.side, about)
 
     def pose(self, time_s: float) -> Pose:
         return self._gesture.pose(time_s)
@@ -100,6 +101,12 @@ class Stance:
             part = surface.mirrored(part) if each["mirrored"] else part
             parts.append(surface.placed(part, each["yaw_rad"], each["x_m"], each["z_m"]))
         return parts[0] if len(parts) == 1 else surface.joined(parts[0], parts[1])
+
+
+def sides(side: str, about: Mapping[str, Any]) -> list[str]:
+    """Which sides the feet of a recipe's ``stance`` are, made of a foot of this side."""
+    other = "right" if side == "left" else "left"
+    return [other if each["mirrored"] else side for each in about["feet"]]
 
 
 def draw(
@@ -127,7 +134,7 @@ def draw(
     stance = _stance(rng, foot, looks_down, filming.trousers_share)
     kinds = ("still",) if filming.still_feet else gestures.KINDS
     gesture = gestures.draw_gesture(rng, seconds, kinds)
-    hand = draw_hand(rng)
+    hand = draw_hand(rng, filming.shake)
     hand = Hand.still() if filming.still_camera else hand
     return {
         "version": CLIP_VERSION,
@@ -217,6 +224,7 @@ def film(recipe: Mapping[str, Any], foot: Foot, below: Ground, rug: Ground | Non
     stance = Stance(foot, recipe["stance"], gesture)
     lamp, path = Lamp(**recipe["lamp"]), Path.from_json(recipe["path"])
     open_s = recipe["shutter"] / recipe["fps"]
+    recipe = {**recipe, "scene": _anchored(recipe["scene"], path.camera(0.0), below, rug)}
     now: _Lit | None = None
     before: Moment | None = None
     for number in range(recipe["frames"]):
@@ -228,6 +236,18 @@ def film(recipe: Mapping[str, Any], foot: Foot, below: Ground, rug: Ground | Non
         scene = _exposed(recipe, number, stance, path, now, (below, rug), open_s)
         yield Frame(scene, None if before is None else flow.between(moment, before, scene.mask))
         before = moment
+
+
+def _anchored(scene: Mapping[str, Any], camera: Camera, below: Ground, rug: Ground | None) -> dict[str, Any]:
+    """The scene with its floors held where the first frame finds them."""
+
+    def held(floor: Ground, about: Mapping[str, Any]) -> dict[str, Any]:
+        return {**about, "anchor": ground.anchored(floor, about, camera.floor_homography(), camera.size)}
+
+    over = scene["rug"]
+    if over and rug is not None:
+        over = {**over, "floor": held(rug, over["floor"])}
+    return {**scene, "floor": held(below, scene["floor"]), "rug": over}
 
 
 def _lit(stance: Stance, pose: Pose, lamp: Lamp) -> _Lit:

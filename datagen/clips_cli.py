@@ -35,6 +35,13 @@ from masksmith.errors import BadInput, UsageProblem
 @click.option(
     "--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side of a frame in pixels."
 )
+@click.option(
+    "--shake",
+    type=click.FloatRange(0, 10, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How much the hand moves: 2 is twice its usual drift and tremor.",
+)
 @click.option("--still-camera", is_flag=True, help="A camera on a tripod instead of in a hand.")
 @click.option("--still-feet", is_flag=True, help="Feet that stand; light is cast once a clip, which is quicker.")
 @click.option("--lossless", is_flag=True, help="Frames as PNG instead of JPEG.")
@@ -63,6 +70,7 @@ def clips(
     frames: int,
     fps: float,
     size: int,
+    shake: float,
     still_camera: bool,
     still_feet: bool,
     lossless: bool,
@@ -102,7 +110,7 @@ def clips(
         return
     if still_camera and still_feet:
         raise UsageProblem("--still-camera and --still-feet together leave nothing that moves: use one of them")
-    filming = Filming(frames, fps, still_camera, still_feet, lossless, skin)
+    filming = Filming(frames, fps, shake, still_camera, still_feet, lossless, skin)
     style = Style(size=size)
     if varied:
         style, filming = replace(style, rug_share=0.3, tint_share=0.6), replace(filming, trousers_share=0.35)
@@ -118,6 +126,7 @@ def clips(
         shares=shares,
         command=f"clips --count {count} --frames {frames} --fps {fps:g} --size {size} --seed {seed}"
         + "".join(f" {name}" for name, wanted in given.items() if wanted)
+        + (f" --shake {shake:g}" if shake != 1 else "")
         + (f" --skin {skin:g}" if skin is not None else ""),
     )
     for text in work.warnings:

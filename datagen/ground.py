@@ -46,25 +46,16 @@ def laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64]
     """(S, S, 3) float32, linear: the floor photo in the scene's perspective, at its metric scale, in its tint.
 
     Args:
-        about: ``yaw_deg``, ``offset_m``, ``scale`` and ``tint`` of a recipe's floor.
+        about: ``yaw_deg``, ``offset_m``, ``scale`` and ``tint`` of a recipe's floor; an ``anchor`` there keeps for many
+            views what :func:`anchored` finds for one.
         to_px: (3, 3) metres on the floor to scene pixels.
     """
     height, width = below.levels[0].shape[:2]
-    step = below.floor.metres * about["scale"] / width  # metres a texel
-    angle = np.radians(about["yaw_deg"])
-    c, s = step * np.cos(angle), step * np.sin(angle)
-    x, z = about["offset_m"]
-    full = to_px @ np.array([[c, -s, x], [s, c, z], [0, 0, 1]])
-    # texels a pixel in the middle of the scene: the Jacobian of the inverse map there
-    back = np.linalg.inv(full)
-    u, v, w = back @ np.array([size / 2, size * 0.45, 1.0])
-    jacobian = (back[:2, :2] * w - np.outer([u, v], back[2, :2])) / (w * w)
-    density = np.sqrt(max(abs(float(np.linalg.det(jacobian))), 1e-12))
-    level = int(np.clip(np.floor(np.log2(max(density, 1.0)) + 0.35), 0, len(below.levels) - 1))
-    image = below.levels[level]
+    full = _texel_to_px(below, about, to_px)
+    anchor = about.get("anchor") or anchored(below, about, to_px, size)
+    image = below.levels[anchor["level"]]
     rows, columns = image.shape[:2]
-    # a whole number of floors further is the same floor: the middle of the scene lies on the photo itself
-    near = [np.floor(u / w / width) * width, np.floor(v / w / height) * height]
+    near = [anchor["tile"][0] * width, anchor["tile"][1] * height]
     fx, fy = width / columns, height / rows
     to_full = np.array([[fx, 0, fx / 2 - 0.5 + near[0]], [0, fy, fy / 2 - 0.5 + near[1]], [0, 0, 1]])
     way = full @ to_full
@@ -78,6 +69,31 @@ def laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64]
         linear *= np.clip(gain, 0.1, 8).astype(np.float32)
         np.minimum(linear, np.float32(0.95), out=linear)
     return linear
+
+
+def anchored(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> dict[str, Any]:
+    """Which ``level`` of a floor serves a view, and which ``tile`` of the endless floor is the photo as it is.
+
+    A whole number of floors further is the same floor, or its mirror image: the middle of the scene lies on the photo
+    itself. Views that follow one another keep one anchor, else the floor would jump where they cross a tile's edge.
+    """
+    height, width = below.levels[0].shape[:2]
+    # texels a pixel in the middle of the scene: the Jacobian of the inverse map there
+    back = np.linalg.inv(_texel_to_px(below, about, to_px))
+    u, v, w = back @ np.array([size / 2, size * 0.45, 1.0])
+    jacobian = (back[:2, :2] * w - np.outer([u, v], back[2, :2])) / (w * w)
+    density = np.sqrt(max(abs(float(np.linalg.det(jacobian))), 1e-12))
+    level = int(np.clip(np.floor(np.log2(max(density, 1.0)) + 0.35), 0, len(below.levels) - 1))
+    return {"level": level, "tile": [int(np.floor(u / w / width)), int(np.floor(v / w / height))]}
+
+
+def _texel_to_px(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(3, 3): texels of the whole photo to scene pixels."""
+    step = below.floor.metres * about["scale"] / below.levels[0].shape[1]  # metres a texel
+    angle = np.radians(about["yaw_deg"])
+    c, s = step * np.cos(angle), step * np.sin(angle)
+    x, z = about["offset_m"]
+    return np.asarray(to_px @ np.array([[c, -s, x], [s, c, z], [0, 0, 1]]))
 
 
 def _patch(image: Bytes, back: npt.NDArray[np.float64], size: int, *, mirror: bool) -> tuple[Bytes, tuple[int, int]]:

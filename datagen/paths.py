@@ -61,10 +61,11 @@ class Hand:
         return np.asarray((np.abs(self.size) * 2 * np.pi * np.array(self.hz)).sum(axis=1))
 
 
-def draw_hand(rng: np.random.Generator) -> Hand:
+def draw_hand(rng: np.random.Generator, shake: float = 1.0) -> Hand:
     """A hand, calm or less so: drift of 2 to 9 mm and 0.2 to 0.8 degrees, tremor of a twentieth of that (RMS, about).
 
-    The drift's amplitudes fall with frequency; the tremor's stand in a band around its own peak.
+    The drift's amplitudes fall with frequency; the tremor's stand in a band around its own peak. ``shake`` multiplies
+    them all.
     """
     slow = np.sort(np.exp(rng.uniform(np.log(DRIFT_HZ[0]), np.log(DRIFT_HZ[1]), _DRIFT_WAVES)))
     quick = np.sort(np.clip(rng.normal(9.2, 1.3, _TREMOR_WAVES), *TREMOR_HZ))
@@ -77,6 +78,7 @@ def draw_hand(rng: np.random.Generator) -> Hand:
         ],
         axis=1,
     )
+    size *= shake
     phase = rng.uniform(0, 2 * np.pi, size.shape)
     hz = np.concatenate([slow, quick])
     return Hand(_rounded(hz), tuple(map(_rounded, size)), tuple(map(_rounded, phase)))

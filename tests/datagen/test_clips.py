@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datagen import clips, flow
+from datagen import clips, flow, ground
 from datagen.clips import Filming, Frame, Stance
 from datagen.floors import procedural_floor
 from datagen.foot import Foot
@@ -76,6 +76,34 @@ def test_a_frame_without_noise_is_the_one_before_moved_along(foot: Foot, below: 
         unmoved = np.abs(last.scene.image - now)[inner].mean()
         assert moved < 0.3 * unmoved
         assert moved < 2
+
+
+def test_a_floor_photo_stays_where_it_lies_when_the_camera_crosses_its_edge(foot: Foot, below: Ground) -> None:
+    """Beyond its edge a photo goes on as its mirror image, and which of the two is which must not change in a clip."""
+    ramp = np.linspace(20, 230, 256).astype(np.uint8)
+    picture = np.broadcast_to(ramp[None, :, None], (256, 256, 3)).copy()
+    photo = prepared(replace(below.floor, image=picture, tileable=False, metres=0.4))
+    recipe = without_chance(a_recipe(foot, 2, frames=4, still_feet=True))
+    recipe["scene"]["floor"] |= {"yaw_deg": 0.0, "scale": 1.0, "tint": None}
+    path = Path.from_json(recipe["path"])
+    start = replace(path.start, azimuth_deg=0.0, elevation_deg=60.0, distance_m=0.9, roll_deg=0.0)
+    recipe["path"] = replace(path, start=start, hand=Hand.still(), orbit_deg=16.0, seconds=4 / 25).as_json()
+    tiles = set()
+    for offset in np.arange(-0.02, 0.021, 0.005):  # somewhere here the middle of the picture crosses the edge
+        recipe["scene"]["floor"]["offset_m"] = [float(offset), 0.1]
+        about = recipe["scene"]["floor"]
+        seen_from = [Path.from_json(recipe["path"]).camera(k / 25) for k in range(4)]
+        found = [str(ground.anchored(photo, about, c.floor_homography(), SIZE)["tile"]) for c in seen_from]
+        if len(set(found)) > 1:
+            tiles.update(found)
+            break
+    assert len(tiles) > 1
+    for last, frame in pairwise(clips.film(recipe, foot, photo)):
+        assert frame.flow is not None
+        floor = (cv2.dilate(frame.scene.mask, np.ones((25, 25), np.uint8)) == 0) & (frame.flow.state == flow.SEEN)
+        apart = np.abs(warped(last.scene.image, frame) - frame.scene.image.astype(float))[floor]
+        assert floor.mean() > 0.2
+        assert np.percentile(apart, 95) < 6
 
 
 @pytest.mark.parametrize("kind", ["toes", "turn", "step"])

@@ -63,6 +63,7 @@ def test_a_dataset_of_clips_is_whole_and_keeps_feet_and_floors_apart(made: Path)
         assert files.sha256(made / (record.mask or "")) == record.sha256_mask
         assert np.array_equal(images.read_mask(made / record.extra["alpha"]) >= 128, mask == 1)
         assert ("motion" in record.extra) == (record.frame != 0)
+        assert set(record.extra["sides"]) <= {"left", "right"} and record.extra["foot_share"] > 0
         assert json.loads(record.recipe or "") == json.loads((made / f"recipes/{record.clip}.json").read_text())
         if record.frame:
             parts = np.load(made / record.extra["motion"])

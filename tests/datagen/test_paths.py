@@ -91,6 +91,11 @@ def test_the_same_seed_gives_the_same_path_and_json_keeps_it() -> None:
     assert again.camera(0.77) == path.camera(0.77)
 
 
+def test_a_hand_that_shakes_twice_as_much_does_so_all_over() -> None:
+    calm, shaking = (draw_hand(seeds.rng(2, "hand"), shake).at(0.3) for shake in (1.0, 2.0))
+    assert np.allclose(shaking, 2 * calm, atol=1e-4)
+
+
 def test_a_tripod_does_not_move_and_an_orbit_ends_where_it_should() -> None:
     rests = Path(START, Hand.still(), seconds=2.0)
     assert {rests.camera(t) for t in (-1.0, 0.0, 0.4, 2.0, 9.0)} == {START}
