@@ -125,15 +125,16 @@ def reconstruct(path: Path) -> RawMesh:
 def _from_text(path: Path, data: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8] | None]:
     """Lines of x y z, and after them r g b (0 to 255 or 0 to 1) or a normal."""
     text = data.decode("utf-8", "replace").replace(",", " ").replace(";", " ")
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "//"))]
+    first = text.lstrip().partition("\n")[0]
+    heading = bool(first) and not any(sign.isdigit() for sign in first)
     try:
-        table = np.array([line.split() for line in lines], dtype=np.float64)
-    except ValueError:
-        widths = sorted({len(line.split()) for line in lines})
-        found = f"lines of {widths[0]} to {widths[-1]} columns" if len(widths) > 1 else "words among the numbers"
+        rows = io.StringIO(text.lstrip().partition("\n")[2] if heading else text)
+        table = np.loadtxt(rows, dtype=np.float64, comments=["#", "//"], ndmin=2)
+    except ValueError as fault:
+        found = str(fault).splitlines()[0][:120]
         raise BadInput(path, "lines of x y z [r g b]", found, "export it again") from None
-    if table.ndim != 2 or table.shape[1] < 3:
-        raise BadInput(path, "lines of x y z [r g b]", "fewer than 3 columns", "export it again")
+    if table.shape[1] < 3:
+        raise BadInput(path, "lines of x y z [r g b]", f"{table.shape[1]} columns", "export it again")
     extra = table[:, 3:6]
     if extra.shape[1] < 3 or (extra < 0).any():
         return table[:, :3], None

@@ -20,7 +20,8 @@ from masksmith import images
 
 Array = npt.NDArray[Any]
 
-VIEWS = (("from the front", 35.0, 38.0), ("inner or outer side", 90.0, 8.0), ("sole", 0.0, -82.0))
+VIEWS = ((35.0, 38.0), (90.0, 8.0), (0.0, -82.0))
+"""Azimuth and elevation in degrees: from in front and above, from the side, and the sole from below."""
 PANEL_PX = 240
 _OVER = 2  # rays a pixel and axis
 _BACKGROUND = np.array([236, 236, 232], np.float32)
@@ -39,7 +40,7 @@ def picture(foot: Foot, title: str) -> npt.NDArray[np.uint8]:
     reach = float(np.linalg.norm(np.ptp(foot.vertices, axis=0))) / 2
     target = (float(middle[0]), float(middle[1]), float(middle[2]))
     panels = []
-    for _, azimuth, elevation in VIEWS:
+    for azimuth, elevation in VIEWS:
         fov = 24.0
         distance = 1.05 * reach / float(np.sin(np.radians(fov / 2)))
         camera = Camera(azimuth, elevation, distance, 0.0, fov, target, PANEL_PX * _OVER)
@@ -107,9 +108,8 @@ def _colours(foot: Foot, face: Array, weight: Array) -> Array:
 
 
 def _words(text: str, width: int) -> npt.NDArray[np.uint8]:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     strip = Image.new("RGB", (width, _LINE_PX), (255, 255, 255))
-    shown = text if text.isascii() else text.encode("ascii", "replace").decode()
-    ImageDraw.Draw(strip).text((4, 2), shown, fill=(20, 20, 20))
+    ImageDraw.Draw(strip).text((4, 1), text, fill=(20, 20, 20), font=ImageFont.load_default(11))
     return np.array(strip, dtype=np.uint8)

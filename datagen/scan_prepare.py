@@ -166,6 +166,20 @@ def _finish(target: Path, rows: Sequence[dict[str, Any]]) -> None:
             files.write_bytes(target / SHEET, images.encode_png(drawn))
 
 
+def twins(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A sentence for each pair of scans that are one file under two subjects: as two they would leak between splits."""
+    first: dict[str, dict[str, Any]] = {}
+    told = []
+    for row in rows:
+        other = first.setdefault(row["sha256"], row) if row["verdict"] == "ok" else row
+        if other["subject"] != row["subject"]:
+            told.append(
+                f"{row['file']} is the same scan as {other['file']}, under another subject "
+                f"({row['subject']}, {other['subject']}): give both one subject in scans.csv, or remove one"
+            )
+    return told
+
+
 def _names(source: Path, listed: Sequence[ScanFile]) -> list[str]:
     """A name for each prepared file: the stem, and where that is taken the folders or the format with it."""
     taken: set[str] = set()

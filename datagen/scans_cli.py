@@ -1,4 +1,4 @@
-"""``masksmith scans check`` and ``prepare``."""
+"""``masksmith scans check``, ``prepare`` and ``photos``."""
 
 from __future__ import annotations
 
@@ -122,6 +122,8 @@ def scans_prepare(
         return
     wishes = scan_prepare.Wishes(max_faces, units, up, skin, not no_pictures)
     rows = scan_prepare.prepare(folder, out, wishes, engines.get(engine, workers))
+    for text in scan_prepare.twins(rows):
+        console.warn(text)
     if as_json:
         console.emit_json({"folder": str(folder), "out": str(out), "scans": rows, "refused": _refused(rows)})
     else:
@@ -131,15 +133,53 @@ def scans_prepare(
     _raise_if_refused(rows)
 
 
+@scans.command("photos")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the new dataset; without it they are checked.")
+@options.engine_options
+@options.dry_run_option
+@options.json_option
+def scans_photos(
+    folder: Path, out: Path | None, engine: str, workers: int | None, dry_run: bool, as_json: bool
+) -> None:
+    """Check the photos of a four-camera scanner and write them as a dataset.
+
+    Each is a cut-out (RGBA) or has a mask of its name in masks/, or with _mask at the end. The camera stands in the
+    name (P07_left_cam2.png) or in a photos.csv with the columns file, mask, subject, camera, side, licence. Records
+    can be split by subject and by camera.
+
+    \b
+    Example:
+      masksmith scans photos rig
+      masksmith scans photos rig --out rig-feet
+    """
+    from datagen import rig_photos
+    from masksmith import engine as engines
+
+    rows = rig_photos.prepare_photos(folder, None if dry_run else out, engines.get(engine, workers))
+    for text in rig_photos.gaps(rows):
+        console.warn(text)
+    if as_json:
+        where = None if out is None else str(out)
+        document = {"folder": str(folder), "out": where, "dry_run": dry_run, "photos": rows, "refused": _refused(rows)}
+        console.emit_json(document)
+    else:
+        columns = ("file", "subject", "side", "camera", "width", "height", "foot_share", "verdict", "notes")
+        console.table(f"{len(rows)} photos", columns, [[_cell(row[c]) for c in columns] for row in rows])
+        if out is not None and not dry_run:
+            console.say(f"{out}: {len(rows) - _refused(rows)} photos")
+    _raise_if_refused(rows, "photos")
+
+
 def _refused(rows: list[dict[str, Any]]) -> int:
     return sum(row["verdict"] != "ok" for row in rows)
 
 
-def _raise_if_refused(rows: list[dict[str, Any]]) -> None:
+def _raise_if_refused(rows: list[dict[str, Any]], what: str = "scans") -> None:
     names = [str(row["file"]) for row in rows if row["verdict"] != "ok"]
     if names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        raise CheckFailed(f"{len(names)} of {len(rows)} scans are refused: {shown}")
+        raise CheckFailed(f"{len(names)} of {len(rows)} {what} are refused: {shown}")
 
 
 def _cell(value: Any) -> Any:
