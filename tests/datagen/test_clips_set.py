@@ -15,6 +15,7 @@ from datagen import plan as planning
 from datagen.bank import Rig
 from datagen.clips import Filming
 from datagen.scenes import Style
+from evaluation import dataset
 from manifests import Manifest, check_proof
 from masksmith import cli, engine, files, images, video
 from masksmith.errors import BadInput
@@ -45,11 +46,11 @@ def asked(capsys: pytest.CaptureFixture[str], *line: str | Path) -> dict:  # typ
 
 
 def test_a_dataset_of_clips_is_whole_and_keeps_feet_and_floors_apart(made: Path) -> None:
-    dataset = Manifest.open(made)
-    records = list(dataset.records())
+    manifest = Manifest.open(made)
+    records = list(manifest.records())
     assert len(records) == COUNT * FRAMES
     assert [(r.clip, r.frame) for r in records] == [(f"{k:05d}", t) for k in range(COUNT) for t in range(FRAMES)]
-    assert check_proof(dataset.table(), dataset.info.split_proof or {}) == []
+    assert check_proof(manifest.table(), manifest.info.split_proof or {}) == []
     for key in ("subject", "floor", "clip"):
         where: dict[str, set[str]] = {}
         for record in records:
@@ -111,6 +112,22 @@ def test_evaluate_finds_the_frames_by_their_ids(made: Path, capsys: pytest.Captu
     found = asked(capsys, "evaluate", made / "masks", "--data", made, "--split", "all", "--json")
     assert found["miou_image"] == 1
     assert found["images"] == COUNT * FRAMES
+
+
+def test_a_model_that_knows_the_truth_is_judged_along_the_known_motion(made: Path) -> None:
+    manifest = Manifest.open(made)
+    records, split, _ = dataset.pick(manifest, "all")
+    known = {images.read_image(made / r.image).tobytes(): images.read_mask(made / (r.mask or "")) for r in records}
+
+    def answer(pictures: list[images.Image]) -> list[dataset.Soft]:
+        return [known[picture.tobytes()].astype(np.float32) for picture in pictures]
+
+    truth = dataset.TruthReader(manifest.info.classes, dataset.foreground(manifest.info.classes, None))
+    job = dataset.Job(manifest, dataset.Model(answer), truth, None, motions=made / "motion")
+    _, figures = dataset.judge(job, records)
+    assert split == "all"
+    assert [clip.motion for clip in figures] == ["known"] * COUNT
+    assert all(clip.boundary_jitter_px == 0 and clip.warp_iou > 0.94 for clip in figures)
 
 
 def test_a_stopped_run_goes_on_with_the_clips_that_are_not_there(
