@@ -11,12 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen import flow
+from datagen import flow, gestures, surface
 from datagen.cameras import Camera
 from datagen.flow import HIDDEN, OUTSIDE, SEEN, Moment
+from datagen.foot import Foot
+from datagen.gestures import Pose
 from datagen.lights import Caster
 from datagen.surface import Surface, placed
 from evaluation.motion_files import read_motion
+from masksmith import seeds
+from tests.datagen.shapes import left_foot, shades
 from tests.datagen.test_scenes import block
 
 SIZE = 120
@@ -163,6 +167,31 @@ def test_turning_and_sliding_feet_carry_their_points_along(box: Surface) -> None
     top = (box.vertices[:, 1] > HEIGHT - 1e-6) & (np.abs(box.vertices[:, [0, 2]]).max(axis=1) < 0.8 * HALF)
     here, there = NOW.project(box.vertices[top])[0], BEFORE.project(turned.vertices[top])[0]
     assert np.abs(sampled(motion, here) - (there - here)).max() < 1e-3
+
+
+@pytest.mark.parametrize("pose", [Pose(toes_deg=35), Pose(pitch_deg=20), Pose(yaw_deg=15, ahead_m=0.05, up_m=0.02)])
+def test_a_vertex_of_a_bending_foot_is_followed_to_a_thousandth_of_a_pixel(pose: Pose) -> None:
+    """Cameras that have a vertex right in their middle pixel: there the motion is that of the vertex."""
+    vertices, faces = left_foot()
+    foot = Foot("S", "left", vertices.astype(np.float32), faces.astype(np.int32), "t", "", "", colours=shades(vertices))
+    rests = surface.from_foot(foot, seeds.rng(0, "body"))
+    bent = gestures.moved(rests, pose)
+    before, bent_caster = Moment(rests, Caster(rests), replace(BEFORE, size=41, fov_deg=20)), Caster(bent)
+    rng = np.random.default_rng(1)
+    facing = np.flatnonzero((bent.normals[:, 1] > 0.6) & (bent.vertices[:, 1] < 0.09))
+    found = 0
+    for vertex in rng.choice(facing, 40, replace=False):
+        x, y, z = (float(value) for value in bent.vertices[vertex])
+        now = replace(NOW, size=41, fov_deg=20, target=(x, y, z))
+        motion = flow.between(Moment(bent, bent_caster, now), before)
+        seen_at = now.pose()[1]
+        _, _, distance = bent_caster.cast(now.rays(np.array([[20.0, 20.0]])))
+        if abs(distance[0] - np.linalg.norm(bent.vertices[vertex] - seen_at)) > 1e-5:
+            continue  # something else is in front of it
+        found += 1
+        there, _ = before.camera.project(rests.vertices[[vertex]])
+        assert np.abs(motion.backward[20, 20] - (there[0] - 20)).max() < 1e-3
+    assert found > 10
 
 
 def test_two_bodies_are_not_two_poses(box: Surface) -> None:
