@@ -69,7 +69,7 @@ LIMITS: dict[str, tuple[str, float]] = {
     "report_mb": ("<=", 10),
 }
 BURST = 20  # calls in memory that are timed as one, as the clock is coarse
-CHUNK = 50  # pairs that are judged before another way takes its turn
+CHUNK = 200  # pairs a turn: long enough that what a call costs once is as small as in a whole set
 # a process of its own between: a child starts with the peak of the process that made it, and torch is in this one
 _WATCHED = """
 import json, resource, subprocess, sys, time

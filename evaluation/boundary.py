@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from evaluation import surface
+from evaluation import bits, surface
 from evaluation.outline import Mask, Outlined, full
 from evaluation.surface import TOLERANCE
 
@@ -30,9 +30,6 @@ CONVENTIONS: Mapping[str, str] = {
 HIGHER = frozenset(CONVENTIONS) - {"hausdorff95"}
 """Shares: higher is better. ``hausdorff95`` is a distance, and 0 is best."""
 DISTANCE = tuple(CONVENTIONS).index("hausdorff95")
-_LARGE = 16  # pixels
-_BLOCK = np.ones((2, 2), np.uint8)
-_SQUARE = np.ones((3, 3), np.uint8)
 
 
 def boundary_iou(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None) -> float:
@@ -51,7 +48,7 @@ def boundary_iou(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: np
     Raises:
         ValueError: unequal sizes, another shape or type.
     """
-    return _band_iou(Outlined.of(pred, truth, ignored))
+    return _band_iou(_Packed.of(Outlined.of(pred, truth, ignored)))
 
 
 def boundary_f(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None) -> float:
@@ -61,14 +58,14 @@ def boundary_f(pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.
     is no contour. One is right if a contour pixel of the other mask is within a disk of ceil(0.008 x diagonal) pixels.
     1 where neither mask has a contour, 0 where one has none. Arguments as in :func:`boundary_iou`.
     """
-    return _contour_f(Outlined.of(pred, truth, ignored))
+    return _contour_f(_Packed.of(Outlined.of(pred, truth, ignored)))
 
 
 def outlines(
     pred: npt.NDArray[Any], truth: npt.NDArray[Any], *, ignored: npt.NDArray[Any] | None = None
 ) -> tuple[float, float]:
     """:func:`boundary_iou` and :func:`boundary_f` of a pair, for less than both cost alone."""
-    pair = Outlined.of(pred, truth, ignored)
+    pair = _Packed.of(Outlined.of(pred, truth, ignored))
     return _band_iou(pair), _contour_f(pair)
 
 
@@ -129,45 +126,54 @@ def note(tolerance: float | None) -> dict[str, Any]:
 def _all(pair: Outlined, tolerance: float) -> list[float]:
     if not pair.holds:
         return [math.nan] * len(CONVENTIONS)
-    apart = surface.distances(pair)
-    return [_band_iou(pair), _contour_f(pair), surface.percentile(apart), surface.within(pair, apart, tolerance)]
+    apart, flat = surface.distances(pair), _Packed.of(pair)
+    return [_band_iou(flat), _contour_f(flat), surface.percentile(apart), surface.within(pair, apart, tolerance)]
 
 
-def _band_iou(pair: Outlined) -> float:
+@dataclass(frozen=True)
+class _Packed:
+    """An :class:`Outlined` pair of one bit a pixel."""
+
+    pred: bits.Bits
+    truth: bits.Bits
+    ignored: bits.Bits | None
+    width: int
+    diagonal: float
+    reach: int
+
+    @classmethod
+    def of(cls, pair: Outlined) -> _Packed:
+        ignored = None if pair.ignored is None else bits.packed(pair.ignored)
+        sides = bits.packed(pair.pred), bits.packed(pair.truth)
+        return cls(*sides, ignored, pair.pred.shape[1], pair.diagonal, pair.reach)
+
+
+def _band_iou(pair: _Packed) -> float:
     first, second = (_band(mask, pair) for mask in (pair.pred, pair.truth))
-    union = cv2.countNonZero(cv2.bitwise_or(first, second))
-    return cv2.countNonZero(cv2.bitwise_and(first, second)) / union if union else math.nan
+    union = bits.count(first | second)
+    return bits.count(first & second) / union if union else math.nan
 
 
-def _band(mask: Mask, pair: Outlined) -> Mask:
-    solid = mask if pair.ignored is None else cv2.bitwise_or(mask, pair.ignored)
-    inner = cv2.erode(solid, _SQUARE, iterations=pair.reach, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.asarray(cv2.bitwise_and(mask, cv2.bitwise_not(inner)), np.uint8)
+def _band(mask: bits.Bits, pair: _Packed) -> bits.Bits:
+    solid = mask if pair.ignored is None else mask | pair.ignored
+    return mask & ~bits.shrunk(solid, pair.reach)
 
 
-def _contour_f(pair: Outlined) -> float:
-    first, second = (_contour(mask, pair.ignored) for mask in (pair.pred, pair.truth))
-    here, there = cv2.countNonZero(first), cv2.countNonZero(second)
+def _contour_f(pair: _Packed) -> float:
+    first, second = (_contour(mask, pair) for mask in (pair.pred, pair.truth))
+    here, there = bits.count(first), bits.count(second)
     if not (here and there):
         return 1.0 if here == there else 0.0
     off = math.ceil(CONTOUR_TOLERANCE * pair.diagonal)
-    precision, recall = _near(first, second, off) / here, _near(second, first, off) / there
+    precision = bits.count(first & bits.disk(second, off)) / here
+    recall = bits.count(second & bits.disk(first, off)) / there
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def _near(points: Mask, targets: Mask, off: int) -> int:
-    """How many pixels of ``points`` have one of ``targets`` within a disk; a large disk is dear to draw."""
-    if off > _LARGE:
-        return int((surface.nearest(points, targets) <= off).sum())
-    rows, columns = np.mgrid[-off : off + 1, -off : off + 1]
-    disk = (rows**2 + columns**2 <= off**2).astype(np.uint8)
-    return int(cv2.countNonZero(cv2.bitwise_and(points, cv2.dilate(targets, disk))))
-
-
-def _contour(mask: Mask, ignored: Mask | None) -> Mask:
+def _contour(mask: bits.Bits, pair: _Packed) -> bits.Bits:
     # a pixel differs from one of three neighbours where its 2x2 block is not of one value; outside there is nothing
-    if ignored is None:
-        return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, _BLOCK, anchor=(0, 0)), np.uint8)
-    some = cv2.dilate(mask, _BLOCK, anchor=(0, 0))
-    every = cv2.erode(cv2.bitwise_or(mask, ignored), _BLOCK, anchor=(0, 0))
-    return np.asarray(cv2.bitwise_and(some, cv2.bitwise_not(cv2.bitwise_or(every, ignored))), np.uint8)
+    some = bits.blocks(mask, pair.width, np.bitwise_or)
+    if pair.ignored is None:
+        return some & ~bits.blocks(mask, pair.width, np.bitwise_and)
+    every = bits.blocks(mask | pair.ignored, pair.width, np.bitwise_and)
+    return some & ~(every | pair.ignored)

@@ -13,7 +13,7 @@ from scipy.io import loadmat
 from skimage.metrics import hausdorff_distance
 from skimage.morphology import dilation, disk
 
-from evaluation import boundary, surface
+from evaluation import bits, boundary, surface
 from evaluation.boundary import boundary_f, boundary_iou, measure
 from evaluation.surface import hausdorff95, surface_dice, surface_distances
 
@@ -127,7 +127,7 @@ def test_sparse_and_dense_surfaces_are_measured_alike():
 def test_a_disk_too_large_to_draw_finds_the_same_contours():
     one, two = (np.uint8(255) * direct_contour(blob(seed, (200, 200), 15)) for seed in (1, 2))
     for off in (1, 4, 9, 16):
-        drawn = boundary._near(one, two, off)
+        drawn = bits.count(bits.packed(one) & bits.disk(bits.packed(two), off))
         assert drawn == (dilation(two, disk(off)) & one > 0).sum()
         assert drawn == (surface.nearest(one, two) <= off).sum()
 
