@@ -128,6 +128,7 @@ def _shot(setup: _Setup, shard: Shard) -> dict[str, Any]:
     index, rank, split = shard.payload
     feet = _Feet(setup.sources, setup.seed, setup.filming.skin)
     recipe = clips.draw(setup.seed, index, rank, setup.choices[split], setup.style, setup.filming, feet)
+    recipe["floors"] = {name: setup.grounds[name].sha256 for name in scenes.floor_ids(recipe["scene"])}
     out = Path(setup.out)
     rows = _written(out, recipe, feet[recipe["foot"]["key"]], setup.grounds, split)
     name = f"{index:06d}.parquet"
@@ -244,10 +245,12 @@ def again(
         foot = _known_foot(recipe, scan_specs)
         grounds, _ = all_floors(floor_specs, recipe["seed"])
         there = {ground.id: ground for ground in grounds}
-        for floor_id in scenes.floor_ids(recipe["scene"]):
-            if floor_id not in there:
-                spec = " ".join(floor_specs)
-                raise BadInput(spec, f"the floor {floor_id!r}", f"{len(there)} other floors", "name the right --floors")
+        spec = " ".join(floor_specs)
+        for name, mark in recipe["floors"].items():
+            if name not in there:
+                raise BadInput(spec, f"the floor {name!r}", f"{len(there)} other floors", "name the right --floors")
+            if there[name].sha256 != mark:
+                raise BadInput(there[name].path or spec, "the floor the clip was made with", "another", "restore it")
         rows = _written(files.writable(out), recipe, foot, there, None)
         if mp4:
             _video(os.fspath(out), recipe["fps"], Shard(recipe["index"], 1, None))

@@ -134,6 +134,8 @@ def draw(
     stance = _stance(rng, foot, looks_down, filming.trousers_share)
     kinds = ("still",) if filming.still_feet else gestures.KINDS
     gesture = gestures.draw_gesture(rng, seconds, kinds)
+    if gesture.kind == "turn" and len(stance["feet"]) == 2:  # away from the other foot; +x is outward on a left one
+        gesture = replace(gesture, amount=abs(gesture.amount) * (1 if foot.side == "left" else -1))
     hand = draw_hand(rng, filming.shake)
     hand = Hand.still() if filming.still_camera else hand
     return {

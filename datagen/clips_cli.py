@@ -89,8 +89,9 @@ def clips(
 
     A camera in a hand drifts, trembles and is carried around feet that stand, lift their toes, rise, turn or step.
     Each frame comes with mask, alpha and the way back of each of its pixels to the frame before, known and not
-    estimated: what `masksmith jitter --motion` reads. No subject and no floor is in two splits. The same seed and
-    inputs give the same bytes, whatever the engine. Run it again after a stop and it goes on.
+    estimated (motion/, what `masksmith jitter --motion` reads), and with the reason where there is none (hidden/: 1
+    behind the foot, 2 outside of the picture). No subject and no floor is in two splits. The same seed and inputs give
+    the same bytes, whatever the engine. Run it again after a stop and it goes on.
 
     \b
     Example:

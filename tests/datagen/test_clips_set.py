@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -149,6 +152,46 @@ def test_processes_give_the_same_bytes_as_one_process(
     made: Path, tmp_path: Path, scan_folder: Path, floor_folder: Path
 ) -> None:
     assert digests(made_by("process", scan_folder, floor_folder, tmp_path / "d")) == digests(made)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
+    made: Path, tmp_path: Path, scan_folder: Path, floor_folder: Path
+) -> None:
+    out = tmp_path / "d"
+    line = ["clips", "--scans", str(scan_folder), "--floors", str(floor_folder), "--out", str(out), *OPTIONS]
+    line = [sys.executable, "-m", "masksmith", *line, "--engine", "process", "--workers", "1"]
+    running = subprocess.Popen(line, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("frames/*/*.jpg"))) <= FRAMES and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    running.kill()
+    running.wait()
+    assert not (out / "records.parquet").exists()
+    first = {path.name: path.stat().st_mtime_ns for path in (out / ".receipts/clips").glob("0*.json")}
+    assert first  # the first clip is done, and stays done
+    done = subprocess.run(line, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert {name: (out / ".receipts/clips" / name).stat().st_mtime_ns for name in first} == first
+    ours, theirs = digests(made), digests(out)
+    described = json.loads((out / "dataset.json").read_text())
+    assert described["command"] == f"clips --count {COUNT} --frames {FRAMES} --fps 25 --size {SIZE} --seed 1"
+    ours.pop("dataset.json"), theirs.pop("dataset.json")  # it names the command, which the other was not made by
+    assert theirs == ours
+
+
+def test_another_floor_of_the_same_name_is_not_taken_for_the_right_one(
+    made: Path, tmp_path: Path, scan_folder: Path, floor_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = made / "recipes/00000.json"
+    used = json.loads(recipe.read_text())["scene"]["floor"]["id"]
+    shutil.copytree(floor_folder, tmp_path / "floors")
+    picture = next(path for path in (tmp_path / "floors").iterdir() if path.stem == used)
+    picture.write_bytes(images.encode_jpeg(255 - images.read_image(picture)))
+    line = ["clips", "--recipe", str(recipe), "--scans", str(scan_folder), "--floors", str(tmp_path / "floors")]
+    code, error = exit_of([*line, "--out", str(tmp_path / "again")], capsys)
+    assert code == 3
+    assert picture.name in error and "restore it" in error
 
 
 def test_another_way_of_filming_is_refused_in_the_same_folder(
