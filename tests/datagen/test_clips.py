@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datagen import clips, flow, ground
+from datagen import clips, flow, gestures, ground
 from datagen.clips import Filming, Frame, Stance
 from datagen.floors import procedural_floor
 from datagen.foot import Foot
@@ -170,6 +170,23 @@ def test_a_foot_stays_in_the_picture_and_the_end_of_its_leg_out_of_it(foot: Foot
             assert ((low > 0) & (low < SIZE - 1)).all(axis=1).mean() > 0.5
             top = camera.project(body.vertices[body.top])[0]
             assert not ((top > 0) & (top < SIZE - 1)).all(axis=1).any()
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_feet_of_a_pair_turn_away_from_each_other(side: str, foot: Foot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gestures, "KINDS", ("turn",))
+    mine = replace(foot, side=side, vertices=foot.vertices * ([1, 1, 1] if side == "left" else [-1, 1, 1]))
+    recipes = (a_recipe(mine, index) for index in range(20))
+    pair = next(recipe for recipe in recipes if len(recipe["stance"]["feet"]) == 2)
+    stance = Stance(mine, pair["stance"], Gesture(**pair["gesture"]))
+    gesture = Gesture(**pair["gesture"])
+    rests, turned = (stance.surface(stance.pose(t)).vertices for t in (0.0, gesture.start_s + gesture.seconds / 2))
+    half = len(rests) // 2
+    moving = slice(0, half) if pair["stance"]["moving"] == 0 else slice(half, None)
+    low = rests[moving][:, 1] < 0.05
+    outward = np.sign(rests[moving][low, 0].mean())
+    assert (outward * (turned - rests)[moving][low, 0]).mean() > 0.01
+    assert sorted(stance.sides) == ["left", "right"]
 
 
 def test_recipes_differ_and_come_again(foot: Foot) -> None:
