@@ -20,10 +20,6 @@ from masksmith import files
 from masksmith.errors import BadInput, EnvironmentFault
 
 SUFFIXES = (".obj", ".glb", ".gltf", ".ply", ".stl")
-MAX_TEXTURE_PX = 8192
-"""Of a side; a larger picture is made smaller as it is read."""
-MAX_TEXTURE_PIXELS = {"JPEG": 450_000_000, "other": 120_000_000}
-"""A JPEG can be decoded at an eighth of its size, other formats only whole."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +66,12 @@ def read_mesh(path: Path) -> RawMesh:
         linked = _check_gltf(path, data)
     elif suffix == ".stl":
         _check_stl(path, data)
-    mesh = _load(path, data, suffix)
+    notes: list[str] = []
+    mesh = _load(path, data, suffix, notes)
     vertices = np.array(mesh.vertices, dtype=np.float64)
     faces = np.array(mesh.faces, dtype=np.int64)
     _count(path, len(faces))
-    uv, texture, colours, notes = _look(path, mesh, len(vertices))
+    uv, texture, colours = _look(path, mesh, len(vertices))
     digests = [files.digest(data), *(files.sha256(extra) for extra in linked)]
     return RawMesh(
         vertices,
@@ -83,7 +80,7 @@ def read_mesh(path: Path) -> RawMesh:
         texture,
         colours,
         digests[0] if len(digests) == 1 else files.digest(digests),
-        notes,
+        tuple(notes),
     )
 
 
@@ -209,71 +206,58 @@ def _check_stl(path: Path, data: bytes) -> None:
     )
 
 
-def _load(path: Path, data: bytes, suffix: str) -> Any:
+def _load(path: Path, data: bytes, suffix: str, notes: list[str]) -> Any:
     """A trimesh.Trimesh with nothing merged or dropped."""
     import trimesh
-    from PIL import Image
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # our own limit, below, names the file
-    resolver = trimesh.resolvers.FilePathResolver(str(path.parent))
+    from datagen.meshtexture import Pictures, bounded_glb
+
+    resolver = Pictures(path, notes)
     logging.getLogger("trimesh").setLevel(logging.CRITICAL)
     try:
+        data = bounded_glb(path, data, notes) if suffix == ".glb" else data
         loaded = trimesh.load_scene(
             io.BytesIO(data), file_type=suffix[1:], resolver=resolver, process=False, allow_remote=False
         )
+        if resolver.fault is not None:
+            raise resolver.fault
         return loaded.to_mesh()
+    except BadInput:
+        raise
     except MemoryError:
         raise EnvironmentFault(f"{path}: not enough memory to read it; simplify the mesh") from None
     except Exception as fault:  # a parser meets every kind of damage with another exception
         reason = (str(fault).splitlines() or [type(fault).__name__])[0][:120]
         raise BadInput(path, "a whole mesh file", f"one that cannot be read ({reason})", "export it again") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _look(path: Path, mesh: Any, count: int) -> tuple[Any, Any, Any, tuple[str, ...]]:
-    """(uv (V, 2), texture, colours (V, 3), notes): a texture wins over vertex colours."""
+def _look(path: Path, mesh: Any, count: int) -> tuple[Any, Any, Any]:
+    """(uv (V, 2), texture, colours (V, 3)): a texture wins over vertex colours."""
     visual = mesh.visual
     if visual.kind == "texture" and visual.uv is not None and len(visual.uv) == count:
         material = visual.material
         picture = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
         if picture is not None:
-            texture, notes = _texture(path, picture, material)
-            return np.asarray(visual.uv, np.float32), texture, None, notes
+            return np.asarray(visual.uv, np.float32), _texture(path, picture, material), None
         extra = getattr(visual, "vertex_attributes", {}).get("color")
         if extra is not None and len(extra) == count:
-            return None, None, np.asarray(extra)[:, :3].astype(np.uint8), ()
+            return None, None, np.asarray(extra)[:, :3].astype(np.uint8)
     if visual.kind == "vertex":
-        return None, None, np.array(visual.vertex_colors[:, :3], dtype=np.uint8), ()
+        return None, None, np.array(visual.vertex_colors[:, :3], dtype=np.uint8)
     if visual.kind == "face":
-        return None, None, np.array(visual.to_color().vertex_colors[:, :3], dtype=np.uint8), ()
-    return None, None, None, ()
+        return None, None, np.array(visual.to_color().vertex_colors[:, :3], dtype=np.uint8)
+    return None, None, None
 
 
-def _texture(path: Path, picture: Any, material: Any) -> tuple[npt.NDArray[np.uint8], tuple[str, ...]]:
-    """((h, w, 3) of at most :data:`MAX_TEXTURE_PX` a side, notes); a large JPEG is decoded small."""
-    width, height = picture.size
-    notes: tuple[str, ...] = ()
-    most = MAX_TEXTURE_PIXELS["JPEG" if picture.format == "JPEG" else "other"]
-    if width * height > most:
-        raise BadInput(
-            path, f"a {picture.format} texture of at most {most:,} pixels", f"{width} x {height}", "make it smaller"
-        )
-    large = max(width, height) > MAX_TEXTURE_PX
+def _texture(path: Path, picture: Any, material: Any) -> npt.NDArray[np.uint8]:
     try:
-        if large:
-            scale = MAX_TEXTURE_PX / max(width, height)
-            goal = (max(1, round(width * scale)), max(1, round(height * scale)))
-            picture.draft("RGB", goal)  # an eighth, a quarter or a half, never below the goal; other formats ignore it
-            picture = picture.convert("RGB").resize(goal, reducing_gap=2.0)
-            notes = (f"the texture of {width} x {height} px was reduced to {goal[0]} x {goal[1]}",)
         texture = np.array(picture.convert("RGB"), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError) as fault:
         raise BadInput(path, "a readable texture", f"a damaged picture ({fault})", "export it again") from None
     factor = getattr(material, "baseColorFactor", None)
     if factor is not None and np.any(np.asarray(factor)[:3] != 255):
         texture = np.round(texture * (np.asarray(factor)[:3] / 255.0)).astype(np.uint8)
-    return texture, notes
+    return texture
 
 
 def cut_off(path: Path, data: bytes) -> BadInput:
