@@ -32,10 +32,12 @@ from loaders.line import Line, Patience
 from masksmith import console, files
 
 CUTS = 20
+GIGABIT = 125.0  # MB a second
 SERVER = """
-import os, socket, sys
+import os, socket, sys, time
 data = open(sys.argv[1], "rb")
 size = os.path.getsize(sys.argv[1])
+pace = float(sys.argv[2]) * 1e6  # bytes a second; 0 = as fast as it goes
 listening = socket.create_server(("127.0.0.1", 0))
 print(listening.getsockname()[1], flush=True)
 while True:
@@ -45,20 +47,26 @@ while True:
         head = b"HTTP/1.1 200 OK\\r\\nETag: \\"1\\"\\r\\nContent-Length: %d\\r\\n" % size
         client.sendall(head + b"Connection: close\\r\\n\\r\\n")
         try:
-            client.sendfile(data, 0)
+            if not pace:
+                client.sendfile(data, 0)
+                continue
+            begun, done = time.perf_counter(), 0
+            while done < size:
+                done += client.sendfile(data, done, 1 << 18)
+                time.sleep(max(0.0, begun + done / pace - time.perf_counter()))
         except OSError:
             pass
 """
 
 
-def speed(scratch: Path, megabytes: int, rounds: int) -> dict[str, Any]:
-    """``fetch_over_curl``."""
+def speed(scratch: Path, megabytes: int, rounds: int, pace: float = 0) -> dict[str, Any]:
+    """``fetch_over_curl``, from a server that sends ``pace`` MB a second (0 = as fast as it goes)."""
     source = scratch / "source.bin"
     block = random.Random(0).randbytes(1 << 20)
     with source.open("wb") as handle:
         for _ in range(megabytes):
             handle.write(block)
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(source)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen([sys.executable, "-c", SERVER, str(source), str(pace)], stdout=subprocess.PIPE, text=True)
     try:
         if server.stdout is None:
             raise OSError("the server has no output")
@@ -145,6 +153,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as place:
         told = {**speed(Path(place), given.mb, given.rounds), **resumed(Path(place))}
+        slow = speed(Path(place), given.mb, min(given.rounds, 3), GIGABIT)
+        told["fetch_over_curl_gigabit"] = slow["fetch_over_curl"]
     if given.json:
         console.emit_json(told)
         return
