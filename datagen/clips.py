@@ -152,6 +152,7 @@ def draw(
         "gesture": gesture.as_json(),
         "lamp": lights.draw_lamp(rng).as_json(),
         "shutter": round(float(rng.uniform(0.15, 0.6)), 4),
+        "metering": _metering(rng),
         "path": _path(rng, Stance(foot, stance, gesture), hand, looks_down, style.size, seconds).as_json(),
         "scene": scene,
     }
@@ -177,6 +178,12 @@ def _stance(rng: np.random.Generator, foot: Foot, looks_down: bool, trousers_sha
         "feet": feet,
         "moving": int(rng.integers(len(feet))),
     }
+
+
+def _metering(rng: np.random.Generator) -> dict[str, float]:
+    """Exposure that hunts a little, slowly, as a telephone's does: a wave in its logarithm."""
+    size, hz, phase = rng.uniform(0, 0.04), rng.uniform(0.1, 0.6), rng.uniform(0, 2 * np.pi)
+    return {"size": round(float(size), 5), "hz": round(float(hz), 5), "phase": round(float(phase), 5)}
 
 
 def _standing(mirrored: bool, yaw_rad: float, x_m: float, z_m: float) -> dict[str, Any]:
@@ -273,6 +280,7 @@ def _exposed(
     """
     time = number / recipe["fps"]
     scene = {**recipe["scene"], "noise_seed": seeds.integer(recipe["scene"]["noise_seed"], "frame", number)}
+    scene["light"] = {**scene["light"], "exposure": scene["light"]["exposure"] * _gain(recipe["metering"], time)}
     typical, most = _travel(stance, path, time, open_s)
     first, last = stance.pose(time - open_s / 2), stance.pose(time + open_s / 2)
     moments = min(int(np.ceil(most / _BLUR_PX)), _MOST_MOMENTS) if first != last else 1
@@ -295,6 +303,11 @@ def _exposed(
     middle = _drawn(bare, now, path.camera(time), recipe["lamp"], floors)
     image = develop(np.asarray(total / moments, np.float32), {**scene, "lens": {**scene["lens"], "defocus_px": 0.0}})
     return replace(middle, image=image)
+
+
+def _gain(metering: Mapping[str, float], time: float) -> float:
+    wave = metering["size"] * np.sin(2 * np.pi * metering["hz"] * time + metering["phase"])
+    return float(np.exp(wave))
 
 
 def _drawn(

@@ -47,6 +47,11 @@ from masksmith.errors import BadInput, UsageProblem
 @click.option("--lossless", is_flag=True, help="Frames as PNG instead of JPEG.")
 @click.option("--mp4", is_flag=True, help="A video of each clip as well.")
 @click.option(
+    "--preview",
+    type=click.Path(path_type=Path),
+    help="Draw the first clips into this PNG, with their motion.",
+)
+@click.option(
     "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
 )
 @click.option("--varied", is_flag=True, help="Trousers on some legs, rugs, and floors in other colours.")
@@ -75,6 +80,7 @@ def clips(
     still_feet: bool,
     lossless: bool,
     mp4: bool,
+    preview: Path | None,
     skin: float | None,
     varied: bool,
     shares: dict[str, float] | None,
@@ -99,14 +105,17 @@ def clips(
       masksmith jitter predicted moving/masks --motion moving/motion
       masksmith clips --recipe moving/recipes/00007.json --scans scans --floors floors --out again
     """
-    from datagen import clip_set
+    from datagen import clip_set, clip_sheet
     from datagen import plan as planning
     from datagen.bank import Rig
     from datagen.clips import Filming
     from datagen.scenes import Style
     from masksmith import engine as engines
+    from masksmith import files, images
 
     if recipe is not None:
+        if preview is not None:
+            raise UsageProblem("--preview shows a dataset of clips: leave it out beside --recipe")
         _once_more(recipe, scan_specs, floor_specs, out, mp4, dry_run, as_json)
         return
     if still_camera and still_feet:
@@ -142,6 +151,8 @@ def clips(
         )
     if not dry_run:
         clip_set.make(work, filming, engines.get(engine, workers), mp4=mp4)
+        if preview is not None:
+            files.write_bytes(preview, images.encode_png(clip_sheet.sheet(out), level=6))
     if as_json:
         console.emit_json({**summary, "out": str(out), "dry_run": dry_run})
     elif not dry_run:

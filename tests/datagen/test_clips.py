@@ -42,7 +42,8 @@ def a_recipe(foot: Foot, index: int = 0, *, frames: int = 3, **more: object) -> 
 def without_chance(recipe: dict) -> dict:  # type: ignore[type-arg]
     """No noise, no blur: what is there is what is seen."""
     lens = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0}
-    return {**recipe, "shutter": 1e-6, "scene": {**recipe["scene"], "lens": lens, "sheet": None}}
+    scene = {**recipe["scene"], "lens": lens, "sheet": None}
+    return {**recipe, "shutter": 1e-6, "metering": {**recipe["metering"], "size": 0.0}, "scene": scene}
 
 
 def steady(recipe: dict, gesture: Gesture) -> dict:  # type: ignore[type-arg]
@@ -108,7 +109,7 @@ def test_a_floor_photo_stays_where_it_lies_when_the_camera_crosses_its_edge(foot
 
 @pytest.mark.parametrize("kind", ["toes", "turn", "step"])
 def test_masks_go_along_with_the_motion_of_moving_feet(kind: str, foot: Foot, below: Ground) -> None:
-    gesture = Gesture(kind, {"toes": 40.0, "turn": 30.0, "step": 0.15}[kind], -0.1, 0.5)
+    gesture = Gesture(kind, {"toes": 40.0, "turn": 30.0, "step": 0.15}[kind], -0.04, 0.4)
     recipe = steady(without_chance(a_recipe(foot, 1, frames=2)), gesture)
     first, second = clips.film(recipe, foot, below)
     assert second.flow is not None
@@ -137,6 +138,17 @@ def test_only_noise_changes_where_nothing_moves(foot: Foot, below: Ground) -> No
     assert abs(apart.mean()) < 1
     other = third.scene.image.astype(int) - second.scene.image
     assert abs(np.corrcoef(apart.ravel(), other.ravel())[0, 1] + 0.5) < 0.2  # new noise each time, not one pattern
+
+
+def test_the_exposure_hunts_a_little_and_slowly(foot: Foot, below: Ground) -> None:
+    recipe = without_chance(a_recipe(foot, 3, frames=12, still_camera=True, still_feet=True))
+    recipe["scene"]["light"] |= {"exposure": 0.6, "contrast": 1.0, "saturation": 1.0}
+    hunting = {**recipe, "metering": {"size": 0.04, "hz": 1.0, "phase": 0.0}}
+    light = [frame.scene.image.mean() for frame in clips.film(hunting, foot, below)]
+    calm = [frame.scene.image.mean() for frame in clips.film({**recipe, "frames": 2}, foot, below)]
+    assert calm[0] == calm[1]
+    assert 0.01 < np.ptp(light) / np.mean(light) < 0.06
+    assert np.abs(np.diff(light)).max() < 0.35 * np.ptp(light)
 
 
 def test_a_long_exposure_blurs_what_moves_and_leaves_the_mask_sharp(foot: Foot, below: Ground) -> None:

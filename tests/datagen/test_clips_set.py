@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datagen import clip_set
+from datagen import clip_set, clip_sheet
 from datagen import plan as planning
 from datagen.bank import Rig
 from datagen.clips import Filming
@@ -216,6 +216,28 @@ def test_a_clip_is_made_again_byte_for_byte_and_as_a_video(
     assert len(shown) == FRAMES
     for frame, path in zip(shown, images.list_images(made / "frames/00003"), strict=True):
         assert np.abs(frame.astype(int) - images.read_image(path)).mean() < 12
+
+
+def test_a_sheet_shows_frames_and_their_motion(made: Path) -> None:
+    shown = clip_sheet.sheet(made, clips=2, columns=3, side=SIZE)
+    assert shown.shape == (4 * SIZE, 3 * SIZE, 3)
+    record = next(r for r in Manifest.open(made).records() if r.frame == 1)
+    picture = images.read_image(made / record.image)
+    assert np.mean(np.abs(shown[:SIZE, :SIZE].astype(int) - picture).max(axis=2) == 0) > 0.8  # all but the outline
+    hidden = images.read_mask(made / record.extra["hidden"])
+    motion = shown[SIZE : 2 * SIZE, :SIZE]
+    assert (motion[hidden == 1] == 0).all()
+    assert (motion[hidden == 2] == 190).all()
+
+
+@pytest.mark.parametrize(
+    ("motion", "colour"),
+    [((5, 0), (255, 0, 0)), ((-5, 0), (0, 255, 255)), ((0, 0), (255, 255, 255)), ((2.5, 0), (255, 127, 127))],
+)
+def test_colours_tell_direction_and_length(motion: tuple[float, float], colour: tuple[int, int, int]) -> None:
+    flow = np.broadcast_to(np.array(motion, np.float32), (4, 4, 2))
+    shown = clip_sheet.colours(flow, np.zeros((4, 4), np.uint8), 5.0)
+    assert np.abs(shown.astype(int) - colour).max() <= 1
 
 
 def test_a_dry_run_tells_the_splits_and_writes_nothing(
