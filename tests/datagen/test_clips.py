@@ -47,8 +47,9 @@ def without_chance(recipe: dict) -> dict:  # type: ignore[type-arg]
 
 
 def steady(recipe: dict, gesture: Gesture) -> dict:  # type: ignore[type-arg]
-    """The camera on a tripod."""
+    """The camera on a tripod, beside the toes."""
     path = replace(Path.from_json(recipe["path"]), hand=Hand.still(), orbit_deg=0.0, closer=1.0)
+    path = replace(path, start=replace(path.start, azimuth_deg=75.0, elevation_deg=45.0))
     return {**recipe, "path": path.as_json(), "gesture": gesture.as_json()}
 
 
@@ -160,7 +161,7 @@ def test_a_long_exposure_blurs_what_moves_and_leaves_the_mask_sharp(foot: Foot, 
     rim = cv2.dilate(sharp.scene.mask, kernel) != cv2.erode(sharp.scene.mask, kernel)
     far = cv2.dilate(sharp.scene.mask, np.ones((45, 45), np.uint8)) == 0
     changed = np.abs(sharp.scene.image.astype(int) - soft.scene.image).max(axis=2)
-    assert changed[rim].mean() > 4
+    assert changed[rim].mean() > 3
     assert not far.any() or changed[far].mean() < 2
 
 
