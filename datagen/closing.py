@@ -20,6 +20,7 @@ Array = npt.NDArray[Any]
 
 _LEG_HEIGHT = 0.6  # the cut through the leg lies above this share of the foot's height
 _LEG_WIDTH_M = 0.02
+_LEG_SHARE = 0.65  # of the foot's length: a wider rim is no cut through a leg
 _LID_M = 0.004  # so much is taken off the top of a scan that was closed there
 _LID_FACING = 0.6  # the cosine between a lid and straight up, at least
 _WIDEST = 0.5  # of the foot's length: a hole wider than this is a missing half, not a hole
@@ -117,7 +118,8 @@ def _leg(foot: Foot, loops: list[Array]) -> tuple[Array | None, list[Array]]:
     high = [
         k
         for k, loop in enumerate(loops)
-        if float(foot.vertices[loop, 1].mean()) > _LEG_HEIGHT * height and widths[k] > _LEG_WIDTH_M
+        if float(foot.vertices[loop, 1].mean()) > _LEG_HEIGHT * height
+        and _LEG_WIDTH_M < widths[k] < _LEG_SHARE * foot.length_m
     ]
     if not high:
         return None, loops
