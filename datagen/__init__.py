@@ -1,7 +1,7 @@
 """Making scenes: feet, floors, cameras, light, cutouts, recipes and the pictures composed from them.
 
 Whole datasets are made by :func:`datagen.plan.plan` and :func:`datagen.generate.generate`, single scenes by
-:func:`datagen.compose.compose`.
+:func:`datagen.compose.compose`, clips with exact motion by :func:`datagen.clip_set.make`.
 """
 
 from datagen.floors import FLOOR_KINDS, Floor, list_floors, procedural_floor, read_floor

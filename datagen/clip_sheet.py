@@ -27,7 +27,7 @@ def sheet(folder: Path, *, clips: int = 4, columns: int = 6, side: int = 192) ->
         clips: the first so many.
 
     Raises:
-        BadInput: no frames with motion there, or a file that cannot be read.
+        BadInput: no dataset, no frames with motion in it, or a picture that cannot be read.
     """
     by_clip: dict[str, list[Record]] = {}
     for record in Manifest.open(folder).records():

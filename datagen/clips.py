@@ -34,7 +34,7 @@ _CHECKS = 9  # moments at which it is looked at
 _PAIR_SHARE, _OWN_SHARE = 0.4, 0.5
 _SEEN = 0.6  # share of the foot that must be in the picture at all times
 _BLUR_PX = 1.2  # a moving foot is exposed at moments this far apart
-_MOST_MOMENTS = 6
+_MOST_MOMENTS = 10
 _STREAK_PX = 0.3  # less is no blur
 _SAMPLES = 240
 

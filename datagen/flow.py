@@ -93,9 +93,10 @@ def between(now: Moment, before: Moment, mask: npt.NDArray[np.uint8] | None = No
     backward[on] = np.where(depth[:, None] > 1e-6, there - here, np.nan)
     off = np.flatnonzero(primitive == _MISS)
     backward[off], points[off] = _floor(now.camera, before.camera, at[off])
-    state = _state(before, backward, points, at)
-    rounded = (np.round(backward / STEP_PX) * STEP_PX).astype(np.float32) + np.float32(0)  # no negative zeros
-    return Flow(rounded.reshape(size, size, 2), state.reshape(size, size))
+    backward = np.round(backward / STEP_PX) * STEP_PX + 0.0  # no negative zeros
+    whole = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1).reshape(-1, 2)
+    state = _state(before, whole + backward, points)
+    return Flow(backward.astype(np.float32).reshape(size, size, 2), state.reshape(size, size))
 
 
 def on_surface(surface: Surface, primitive: npt.NDArray[np.uint32], uv: npt.NDArray[np.float32]) -> Floats:
@@ -149,11 +150,10 @@ def _floor(now: Camera, before: Camera, at: Floats) -> tuple[Floats, Floats]:
     return motion, points
 
 
-def _state(before: Moment, backward: Floats, points: Floats, at: Floats) -> Bytes:
-    """(N,) whether the points were in the picture of the frame before, and not behind something."""
+def _state(before: Moment, source: Floats, points: Floats) -> Bytes:
+    """(N,) whether the points, at pixels ``source`` there, were in the frame before, and not behind something."""
     size = before.camera.size
     state = np.full(len(points), OUTSIDE, np.uint8)
-    source = at + backward
     inside = np.flatnonzero(((source >= -0.5) & (source <= size - 0.5)).all(axis=1))
     _, eye = before.camera.pose()
     away = points[inside] - eye

@@ -230,6 +230,19 @@ def test_a_sheet_shows_frames_and_their_motion(made: Path) -> None:
     assert (motion[hidden == 2] == 190).all()
 
 
+def test_the_command_makes_clips_with_a_video_and_a_preview(
+    tmp_path: Path, scan_folder: Path, floor_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ("clips", "--scans", scan_folder, "--floors", floor_folder, "--out", tmp_path / "d", "--still-feet")
+    few = ("--count", "1", "--frames", "2", "--size", "48", "--shares", "train=1", "--lossless", "--engine", "serial")
+    told = asked(capsys, *line, *few, "--mp4", "--preview", tmp_path / "p.png", "--json")
+    assert told["splits"]["train"]["clips"] == told["clips"] == 1
+    assert images.read_image(tmp_path / "p.png").shape[1] == 6 * 192
+    assert len(list(video.read_frames(tmp_path / "d/videos/00000.mp4"))) == 2
+    (first, second) = Manifest.open(tmp_path / "d").records()
+    assert first.image == "frames/00000/0000.png" and second.extra["gesture"] == "still"
+
+
 @pytest.mark.parametrize(
     ("motion", "colour"),
     [((5, 0), (255, 0, 0)), ((-5, 0), (0, 255, 255)), ((0, 0), (255, 255, 255)), ((2.5, 0), (255, 127, 127))],
