@@ -21,6 +21,7 @@ Array = npt.NDArray[Any]
 _LEG_HEIGHT = 0.6  # the cut through the leg lies above this share of the foot's height
 _LEG_WIDTH_M = 0.02
 _LEG_SHARE = 0.65  # of the foot's length: a wider rim is no cut through a leg
+_SOLE_M = 0.02  # a hole that lies as low as this is closed however wide: the scanner did not see the sole
 _LID_M = 0.004  # so much is taken off the top of a scan that was closed there
 _LID_FACING = 0.6  # the cosine between a lid and straight up, at least
 _WIDEST = 0.5  # of the foot's length: a hole wider than this is a missing half, not a hole
@@ -46,7 +47,8 @@ class Closed:
 def close_holes(foot: Foot) -> Closed:
     """Close every hole but the leg's cut with a surface that bends on as its surroundings do.
 
-    Colours and texture coordinates are carried in from the rim. A hole wider than half the foot is left.
+    Colours and texture coordinates are carried in from the rim. A hole wider than half the foot is left, but not one
+    in the sole, which many scanners don't see.
     """
     loops = rims(foot.faces.astype(np.int64))
     leg, rest = _leg(foot, loops)
@@ -67,7 +69,9 @@ def close_holes(foot: Foot) -> Closed:
         height = float(foot.vertices[leg, 1].mean()) * 1000
         notes.append(f"the leg's cut at {height:.0f} mm was left open: scenes carry the leg on from it")
     widest = _WIDEST * max(foot.length_m, 1e-9)
+    soles = [loop for loop in rest if float(foot.vertices[loop, 1].max()) < _SOLE_M]
     small = [loop for loop in rest if float(np.ptp(foot.vertices[loop], axis=0).max()) <= widest]
+    small += [loop for loop in soles if not any(loop is other for other in small)]
     left = len(rest) - len(small)
     for loop in small:
         foot = _patched(foot, loop)
@@ -207,6 +211,7 @@ def _patched(foot: Foot, loop: Array) -> Foot:
     vertices = np.concatenate([foot.vertices.astype(np.float64), inner.reshape(-1, 3), middle[None]])
     faces = np.concatenate([foot.faces.astype(np.int64), added])
     vertices[base:] = _bent_on(vertices, faces, base)
+    vertices[base:, 1] = np.maximum(vertices[base:, 1], 0)  # no patch bulges into the floor
     colours, uv = foot.colours, foot.uv
     if colours is not None:
         shades = colours[loop].astype(np.float64)

@@ -17,6 +17,8 @@ from masksmith.errors import BadInput
 Array = npt.NDArray[Any]
 
 _UNUSED_SHARE = 0.3  # more unused vertices than this: the list of faces was cut off
+_SPIKE = 5.0  # times the spread of its neighbours
+_SPIKE_SHARE = 0.03  # of the size of all
 _SECOND_PIECE = 0.25  # a second piece this large is no crumb
 
 
@@ -50,6 +52,11 @@ def mend(raw: RawMesh, where: str | Path) -> Surface:
     faces, kept, area = faces[thick], kept[thick], area[thick]
     if not len(faces):
         raise BadInput(where, "a surface", "only triangles without area", "export the mesh again")
+    sharp = _spikes(vertices, faces, size)
+    if sharp.any():
+        notes.append(f"{int(sharp.sum()):,} spikes were cut off")
+        smooth = ~sharp[faces].any(axis=1)
+        faces, kept, area = faces[smooth], kept[smooth], area[smooth]
     main = _largest(faces, area, len(vertices), where, notes)
     faces, kept = faces[main], kept[main]
     faces, turned = _outwards(vertices, faces, notes)
@@ -106,6 +113,21 @@ def _merged(raw: RawMesh, faces: Array) -> tuple[npt.NDArray[np.float64], Array,
         sums = [np.bincount(same, weights=shades[:, k].astype(np.float64)) for k in range(3)]
         colours = np.round(np.stack(sums, axis=1) / counts[:, None]).astype(np.uint8)
     return vertices[first], same[compact].reshape(-1, 3), colours
+
+
+def _spikes(vertices: Array, faces: Array, size: float) -> Array:
+    """(V,) vertices that stick far out of their neighbours, which lie close together: a scanner's stray readings."""
+    ends, starts = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    here, there = np.concatenate([ends, starts]), np.concatenate([starts, ends])
+    count = np.maximum(np.bincount(here, minlength=len(vertices)), 1)
+    middle = (
+        np.stack([np.bincount(here, vertices[there, k], minlength=len(vertices)) for k in range(3)], axis=1)
+        / count[:, None]
+    )
+    spread = np.bincount(here, np.linalg.norm(vertices[there] - middle[here], axis=1), minlength=len(vertices)) / count
+    away = np.linalg.norm(vertices - middle, axis=1)
+    used = np.bincount(faces.ravel(), minlength=len(vertices)) > 2
+    return np.asarray(used & (away > _SPIKE * spread) & (away > _SPIKE_SHARE * size))
 
 
 def _largest(faces: Array, area: Array, count: int, where: str | Path, notes: list[str]) -> Array:

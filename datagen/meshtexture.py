@@ -20,7 +20,7 @@ MAX_TEXTURE_PIXELS = {"JPEG": 450_000_000, "other": 120_000_000}
 """A JPEG can be decoded at an eighth of its size, other formats only whole."""
 
 
-class Pictures(FilePathResolver):  # type: ignore[misc]
+class Pictures(FilePathResolver):
     """Finds the files that a mesh names, beside it and nowhere else, and hands out no picture beyond the bound."""
 
     def __init__(self, path: Path, notes: list[str]) -> None:

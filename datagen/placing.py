@@ -31,6 +31,7 @@ FOOT_PART_M = 0.08
 WIDTH_TO_LENGTH = (0.2, 0.88)
 _TILT_DEG = 10.0  # a scan that leans less stands as its scanner saw it
 _YAW_DEG = 15.0
+_ROUND = 0.55  # a leg's rim is at least so wide for its length
 
 
 @dataclass(frozen=True)
@@ -136,9 +137,7 @@ def _find_up(vertices: Points, faces: Array) -> tuple[str, Points, str]:
     """(name, unit vector, sentence): the axis with the open leg above and the flat sole below."""
     centres, normals, areas = _areas(vertices, faces)
     holes = open_ends(faces)
-    # a small hole may have more vertices than the cut through the leg
-    widest = max(holes, key=lambda hole: float(np.ptp(vertices[hole], axis=0).max()), default=None)
-    rim = None if widest is None else vertices[widest]
+    rim = _leg_rim([vertices[hole] for hole in holes])
     shape = (centres, normals, areas)
     scores = {name: _stands(_axis(name), vertices, shape, rim) for name in UPS}
     name = max(scores, key=lambda key: scores[key])
@@ -152,6 +151,15 @@ def _find_up(vertices: Points, faces: Array) -> tuple[str, Points, str]:
     soles = [hull_sole(vertices, guess) for guess in guesses]
     best = max(soles, key=lambda sole: _stands(sole, vertices, shape, rim))
     return "tilted", best, f"the scan was tilted and was stood on its sole, found by {by}"
+
+
+def _leg_rim(rims: list[Points]) -> Points | None:
+    """The cut through the leg: the widest rim that is about round; a missing sole is wider, but long and narrow."""
+    if not rims:
+        return None
+    spreads = [np.linalg.svd(rim - rim.mean(axis=0), compute_uv=False) for rim in rims]
+    round_ones = [k for k, spread in enumerate(spreads) if spread[1] > _ROUND * spread[0]]
+    return rims[max(round_ones or range(len(rims)), key=lambda k: float(np.ptp(rims[k], axis=0).max()))]
 
 
 def _stands(up: Points, vertices: Points, shape: tuple[Points, Points, Points], rim: Points | None) -> float:

@@ -159,6 +159,35 @@ def test_a_leg_that_was_closed_is_opened_so_that_scenes_can_carry_it_on(tmp_path
     assert len(made.top) and made.vertices[:, 1].max() > 0.5
 
 
+def test_a_scan_whose_sole_was_not_seen_stands_and_gets_one(tmp_path: Path) -> None:
+    vertices, faces = left_foot()
+    low = vertices[:, 1].min()
+    open_ = faces[~(vertices[faces][..., 1] < low + 0.002).all(axis=1)]
+    (tmp_path / "in").mkdir()
+    path = write_ply(tmp_path / "in" / "seen_left.ply", vertices[:, [0, 2, 1]] * [1, -1, 1] * 1000, open_)
+    (row,) = prepare(path.parent, tmp_path / "out", QUICK, SERIAL)
+    assert (row["up"], row["units"], row["side_seen"]) == ("z", "mm", "left")
+    assert (row["leg"], row["holes_closed"], row["holes_left"]) == ("open", 1, 0)
+    foot = read_scan(list_scans(tmp_path / "out")[0])
+    assert len(closing.rims(foot.faces.astype(np.int64))) == 1 and foot.vertices[:, 1].min() > -1e-6
+    assert abs(foot.length_m - np.ptp(vertices[vertices[:, 1] < 0.08, 2])) < 0.002
+
+
+def test_spikes_are_cut_off_and_the_holes_they_leave_closed(tmp_path: Path) -> None:
+    vertices, faces = left_foot()
+    whole = standing(tmp_path, vertices, faces)
+    spiked = vertices.copy()
+    middle = np.flatnonzero((vertices[:, 1] > 0.04) & (vertices[:, 1] < 0.12))
+    for k in middle[[50, 200, 350]]:
+        spiked[k] += [0.05, 0.02, 0.0]
+    foot = standing(tmp_path, spiked, faces)
+    assert any("3 spikes were cut off" in note for note in foot.notes)
+    done = closing.close_holes(foot)
+    assert done.closed == 3 and done.left == 0
+    assert np.allclose(np.ptp(done.foot.vertices, axis=0), np.ptp(whole.vertices, axis=0), atol=0.004)
+    assert not any("spike" in note for note in whole.notes)
+
+
 def test_a_surface_without_a_leg_is_said_to_be_one(tmp_path: Path) -> None:
     vertices, faces = left_foot()
     foot = standing(tmp_path, vertices, faces)
