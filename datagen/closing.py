@@ -77,10 +77,14 @@ def close_holes(foot: Foot) -> Closed:
         foot = _patched(foot, loop)
     if small:
         width = max(float(np.ptp(foot.vertices[loop], axis=0).max()) for loop in small) * 1000
-        notes.append(f"{len(small):,} holes were closed, the widest {width:.0f} mm")
+        notes.append(f"{_holes(len(small))} closed, the widest {width:.0f} mm")
     if left:
-        notes.append(f"{left:,} holes wider than {widest * 1000:.0f} mm were left open")
+        notes.append(f"{_holes(left)} left open, wider than {widest * 1000:.0f} mm")
     return Closed(replace(foot, notes=tuple(notes)), len(small), left, state)
+
+
+def _holes(number: int) -> str:
+    return "1 hole was" if number == 1 else f"{number:,} holes were"
 
 
 def rims(faces: Array) -> list[Array]:

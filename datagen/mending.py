@@ -117,17 +117,19 @@ def _merged(raw: RawMesh, faces: Array) -> tuple[npt.NDArray[np.float64], Array,
 
 def _spikes(vertices: Array, faces: Array, size: float) -> Array:
     """(V,) vertices that stick far out of their neighbours, which lie close together: a scanner's stray readings."""
-    ends, starts = faces.ravel(), faces[:, [1, 2, 0]].ravel()
-    here, there = np.concatenate([ends, starts]), np.concatenate([starts, ends])
-    count = np.maximum(np.bincount(here, minlength=len(vertices)), 1)
-    middle = (
-        np.stack([np.bincount(here, vertices[there, k], minlength=len(vertices)) for k in range(3)], axis=1)
-        / count[:, None]
-    )
-    spread = np.bincount(here, np.linalg.norm(vertices[there] - middle[here], axis=1), minlength=len(vertices)) / count
-    away = np.linalg.norm(vertices - middle, axis=1)
-    used = np.bincount(faces.ravel(), minlength=len(vertices)) > 2
-    return np.asarray(used & (away > _SPIKE * spread) & (away > _SPIKE_SHARE * size))
+    here, there = faces.ravel(), faces[:, [1, 2, 0]].ravel()  # around a vertex inside, each neighbour once
+    total = len(vertices)
+    count = np.bincount(here, minlength=total)
+    safe = np.maximum(count, 1)
+    away, apart = np.zeros(total), np.zeros(len(here))
+    for axis in range(3):  # one at a time: large scans have millions of edges
+        place = np.ascontiguousarray(vertices[:, axis])
+        middle = np.bincount(here, place[there], minlength=total) / safe
+        away += (place - middle) ** 2
+        apart += (place[there] - middle[here]) ** 2
+    spread = np.bincount(here, np.sqrt(apart), minlength=total) / safe
+    away = np.sqrt(away)
+    return np.asarray((count > 2) & (away > _SPIKE * spread) & (away > _SPIKE_SHARE * size))
 
 
 def _largest(faces: Array, area: Array, count: int, where: str | Path, notes: list[str]) -> Array:

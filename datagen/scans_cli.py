@@ -19,9 +19,11 @@ def _reading_options(command: F) -> F:
     command = click.option(
         "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
     )(command)
-    command = click.option("--up", help="The axis that points up in every scan: y, z, -z ... [default: found].")(
-        command
-    )
+    command = click.option(
+        "--up",
+        type=click.Choice(["x", "-x", "y", "-y", "z", "-z"]),
+        help="The axis that points up in every scan [default: found].",
+    )(command)
     return click.option(
         "--units", type=click.Choice(["mm", "cm", "m", "inch"]), help="Units of every scan [default: found]."
     )(command)

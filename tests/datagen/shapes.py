@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import trimesh
+from PIL import Image
 from skimage.measure import marching_cubes
 
 
@@ -55,4 +56,25 @@ def write_ply(path: Path, vertices: np.ndarray, faces: np.ndarray, colours: np.n
     colours = shades(vertices) if colours is None else colours
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
     path.write_bytes(mesh.export(file_type="ply"))
+    return path
+
+
+def write_obj(folder: Path, name: str = "P1_left.obj", picture: bool = True) -> Path:
+    """An OBJ in mm with a texture whose left half is red and whose right half is blue, and a seam along x = 0."""
+    vertices, faces = left_foot()
+    part = (vertices - vertices.min(axis=0)) / np.ptp(vertices, axis=0)
+    lines = ["mtllib skin.mtl", "usemtl skin"]
+    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in vertices * 1000]
+    lines += [f"vt {u:.5f} {v:.5f}" for u, v in part[:, [0, 2]]]
+    lines += [f"vt {0.5 * u:.5f} {v:.5f}" for u, v in part[:, [0, 2]]]
+    for k, (a, b, c) in enumerate(faces + 1):
+        shift = len(vertices) if k % 2 else 0
+        lines.append(f"f {a}/{a + shift} {b}/{b + shift} {c}/{c + shift}")
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    (folder / "skin.mtl").write_text("newmtl skin\nKd 1 1 1\nmap_Kd skin.png\n")
+    if picture:
+        pixels = np.zeros((40, 80, 3), np.uint8)
+        pixels[:, :40, 0], pixels[:, 40:, 2] = 200, 200
+        Image.fromarray(pixels).save(folder / "skin.png")
     return path

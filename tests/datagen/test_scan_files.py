@@ -19,8 +19,7 @@ from datagen.meshtexture import MAX_TEXTURE_PX
 from datagen.scans import read_scan
 from datagen.surface import subdivide
 from masksmith.errors import BadInput
-from tests.datagen.shapes import left_foot, shades, write_ply
-from tests.datagen.test_scans import write_obj
+from tests.datagen.shapes import left_foot, shades, write_obj, write_ply
 
 PROMISED = 20_000_000
 

@@ -19,8 +19,7 @@ from datagen.scan_prepare import Wishes, prepare
 from datagen.scans import list_scans, read_scan
 from masksmith import cli, engine, files, images
 from masksmith.errors import BadInput
-from tests.datagen.shapes import left_foot, shades, write_ply
-from tests.datagen.test_scans import write_obj
+from tests.datagen.shapes import left_foot, shades, write_obj, write_ply
 
 QUICK = Wishes(pictures=False)
 SERIAL = engine.get("serial")

@@ -15,28 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from datagen.scans import list_scans, read_scan, scans_report
 from masksmith.errors import BadInput, UsageProblem
-from tests.datagen.shapes import left_foot, shades, write_ply
-
-
-def write_obj(folder: Path, name: str = "P1_left.obj", picture: bool = True) -> Path:
-    """An OBJ in mm with a texture whose left half is red and whose right half is blue, and a seam along x = 0."""
-    vertices, faces = left_foot()
-    part = (vertices - vertices.min(axis=0)) / np.ptp(vertices, axis=0)
-    lines = ["mtllib skin.mtl", "usemtl skin"]
-    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in vertices * 1000]
-    lines += [f"vt {u:.5f} {v:.5f}" for u, v in part[:, [0, 2]]]
-    lines += [f"vt {0.5 * u:.5f} {v:.5f}" for u, v in part[:, [0, 2]]]
-    for k, (a, b, c) in enumerate(faces + 1):
-        shift = len(vertices) if k % 2 else 0
-        lines.append(f"f {a}/{a + shift} {b}/{b + shift} {c}/{c + shift}")
-    path = folder / name
-    path.write_text("\n".join(lines) + "\n")
-    (folder / "skin.mtl").write_text("newmtl skin\nKd 1 1 1\nmap_Kd skin.png\n")
-    if picture:
-        pixels = np.zeros((40, 80, 3), np.uint8)
-        pixels[:, :40, 0], pixels[:, 40:, 2] = 200, 200
-        Image.fromarray(pixels).save(folder / "skin.png")
-    return path
+from tests.datagen.shapes import left_foot, shades, write_obj, write_ply
 
 
 @pytest.mark.parametrize("units, scale", [("mm", 1000), ("cm", 100), ("m", 1), ("inch", 1 / 0.0254)])
