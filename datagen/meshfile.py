@@ -120,20 +120,31 @@ def _check_obj(path: Path, data: bytes) -> list[Path]:
         raise cut_off(path, data)
     linked: list[Path] = []
     for line in re.findall(rb"^\s*mtllib\s+(.+?)\s*$", data, re.MULTILINE):
-        material = path.parent / line.decode("utf-8", "replace")
-        text = read_bytes(material, f"the material file that {path.name} names").decode("utf-8", "replace")
+        material = _part(path, _text(line), "material file")
         linked.append(material)
-        for picture in re.findall(r"^\s*map_Kd\s+(?:-\S+\s+\S+\s+)*(.+?)\s*$", text, re.MULTILINE):
-            place = path.parent / picture.replace("\\", "/")
-            if not place.is_file():
-                raise BadInput(
-                    path,
-                    f"its texture {picture} (named in {material.name})",
-                    "no such file",
-                    "copy it next to the mesh",
-                )
-            linked.append(place)
+        text = _text(read_bytes(material, f"the material file that {path.name} names"))
+        for picture in re.findall(r"^\s*map_Kd\s+(.+?)\s*$", text, re.MULTILINE | re.IGNORECASE):
+            linked.append(_part(path, picture, "texture", f" (named in {material.name})"))
     return linked
+
+
+def _part(path: Path, name: str, what: str, who: str = "") -> Path:
+    """The file that a mesh names."""
+    from datagen.meshtexture import beside
+
+    place = beside(path, name)
+    if place is None:
+        there = f"no such file in {path.parent.name or 'its folder'}"
+        raise BadInput(path, f"its {what} {name}{who}", there, "copy it next to the mesh, or take the reference out")
+    return place
+
+
+def _text(data: bytes) -> str:
+    """Words as the mesh's software wrote them: UTF-8, or else the Windows code page."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace")
 
 
 def _check_ply(path: Path, data: bytes) -> list[Path]:
@@ -146,10 +157,7 @@ def _check_ply(path: Path, data: bytes) -> list[Path]:
     _count(path, int(number.group(1)))
     linked = []
     for name in re.findall(rb"comment TextureFile (.+?)\s*$", head, re.MULTILINE):
-        place = path.parent / name.decode("utf-8", "replace")
-        if not place.is_file():
-            raise BadInput(path, f"its texture {place.name}", "no such file", "copy it next to the mesh")
-        linked.append(place)
+        linked.append(_part(path, _text(name), "texture"))
     return linked
 
 
@@ -177,10 +185,7 @@ def _check_gltf(path: Path, data: bytes) -> list[Path]:
     for part in parts:
         if not part or part.startswith("data:"):
             continue
-        place = path.parent / unquote(part)
-        if not place.is_file():
-            raise BadInput(path, f"its part {part}", "no such file", "export it with everything embedded (GLB)")
-        linked.append(place)
+        linked.append(_part(path, unquote(part), "part"))
     return linked
 
 

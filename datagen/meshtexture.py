@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,22 @@ MAX_TEXTURE_PIXELS = {"JPEG": 450_000_000, "other": 120_000_000}
 """A JPEG can be decoded at an eighth of its size, other formats only whole."""
 
 
+_OPTIONS = re.compile(r"^(?:-[a-zA-Z]+(?:\s+(?:on|off|[-+.\d]+))*\s+)+")  # map_Kd -s 1 1 1 skin.jpg
+
+
+def beside(mesh: Path, name: str) -> Path | None:
+    """The file that a mesh names, beside it or in a folder below; None where there is none.
+
+    Scanner software writes the path that the file had on its own disk (``C:\\scans\\skin.jpg``): then its name counts.
+    """
+    plain = _OPTIONS.sub("", name.strip()).replace("\\", "/")
+    for candidate in (plain, plain.rsplit("/", 1)[-1]):
+        inside = bool(candidate) and not candidate.startswith("/") and ".." not in candidate.split("/")
+        if inside and (mesh.parent / candidate).is_file():
+            return mesh.parent / candidate
+    return None
+
+
 class Pictures(FilePathResolver):
     """Finds the files that a mesh names, beside it and nowhere else, and hands out no picture beyond the bound."""
 
@@ -29,9 +46,16 @@ class Pictures(FilePathResolver):
         self.fault: BadInput | None = None
 
     def get(self, name: str) -> bytes:
-        """The bytes of a file; a large picture smaller, with a note."""
-        data: bytes = super().get(name)
-        if Path(name.strip()).suffix.lower() not in IMAGE_SUFFIXES:
+        """The bytes of a file; a large picture smaller, with a note.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        place = beside(self._mesh, name)
+        if place is None:
+            raise FileNotFoundError(name)
+        data = place.read_bytes()
+        if place.suffix.lower() not in IMAGE_SUFFIXES:
             return data
         try:
             return bounded(self._mesh, data, self._notes)

@@ -220,7 +220,7 @@ def _one(source: str, target: str | None, photo: Photo, name: str) -> dict[str, 
     try:
         seen = look(photo)
     except MasksmithError as fault:
-        return {**row, "verdict": f"refused: {fault}", "notes": []}
+        return {**row, "verdict": f"refused: {fault}".replace(f"{source}{os.sep}", ""), "notes": []}
     row |= {
         "width": seen.size[1],
         "height": seen.size[0],
@@ -332,7 +332,9 @@ def _from_table(root: Path, table: Path) -> list[Photo]:
         where = f"{table}, line {number}"
         given = {key: (row.get(key) or "").strip() for key in ("file", "mask", "subject", "camera", "side", "licence")}
         for key in ("file", "mask"):
-            if (given[key] or key == "file") and not (given[key] and (root / given[key]).is_file()):
+            outside = Path(given[key]).is_absolute() or ".." in Path(given[key]).parts
+            missing = not given[key] or outside or not (root / given[key]).is_file()
+            if missing and (given[key] or key == "file"):
                 raise BadInput(where, f"{key}: a file next to the table", repr(given[key]), "correct or remove the row")
         if given["file"] in photos:
             raise BadInput(where, "each file once", f"{given['file']} a second time", "remove the row")

@@ -130,7 +130,13 @@ def _prepare_shard(source: str, target: str, wishes: Wishes, shard: Shard) -> di
     try:
         made = prepare_scan(scan, wishes)
     except MasksmithError as fault:
-        return {**row, "verdict": f"refused: {fault}", "written": None, "picture": None, "notes": []}
+        return {
+            **row,
+            "verdict": f"refused: {fault}".replace(f"{source}{os.sep}", ""),
+            "written": None,
+            "picture": None,
+            "notes": [],
+        }
     written = name + meshwrite.suffix(made.foot)
     files.write_bytes(Path(target) / written, meshwrite.encode(made.foot), durable=False)
     shown = None

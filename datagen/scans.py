@@ -231,7 +231,8 @@ def _from_table(root: Path, table: Path) -> list[ScanFile]:
     for number, row in enumerate(rows, start=2):
         name = (row.get("file") or "").strip()
         where = f"{table}, line {number}"
-        if not (root / name).is_file() or not name:
+        outside = Path(name).is_absolute() or ".." in Path(name).parts
+        if outside or not name or not (root / name).is_file():
             raise BadInput(where, "the name of a file next to the table", repr(name), "correct or remove the row")
         if name in seen:
             raise BadInput(where, "each file once", f"{name} a second time", "remove the row")

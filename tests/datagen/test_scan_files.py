@@ -140,6 +140,27 @@ def test_an_stl_that_is_text_or_cut_off_is_refused_and_one_in_words_is_read(tmp_
     assert len(read_mesh(tmp_path / "words.stl").faces) == len(faces)
 
 
+@pytest.mark.parametrize(
+    "named", [r"C:\Users\Zoë\scans\skin.png", "-s 1 1 1 -clamp on skin.png", "/home/lab/skin.png", "../skin.png"]
+)
+def test_a_texture_named_by_its_place_on_another_disk_is_found_beside_the_mesh(tmp_path: Path, named: str) -> None:
+    path = write_obj(tmp_path)
+    for code in ("utf-8", "cp1252"):
+        (tmp_path / "skin.mtl").write_bytes(f"newmtl skin\nKd 1 1 1\nmap_Kd {named}\n".encode(code))
+        foot = read_scan(path)
+        assert foot.texture is not None and foot.texture.shape == (40, 80, 3)
+
+
+def test_nothing_outside_the_meshs_folder_is_read(tmp_path: Path) -> None:
+    inner = tmp_path / "scans"
+    inner.mkdir()
+    path = write_obj(inner)
+    (inner / "skin.png").rename(tmp_path / "skin.png")
+    (inner / "skin.mtl").write_text("newmtl skin\nKd 1 1 1\nmap_Kd ../skin.png\n")
+    with pytest.raises(BadInput, match=r"its texture \.\./skin\.png \(named in skin\.mtl\), found no such file"):
+        read_scan(path)
+
+
 def test_gltf_is_read_with_its_parts_and_a_missing_part_is_named(tmp_path: Path) -> None:
     vertices, faces = left_foot()
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=shades(vertices), process=False)

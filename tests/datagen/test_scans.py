@@ -182,6 +182,9 @@ def test_a_missing_or_oversized_texture_is_named(tmp_path: Path) -> None:
     foot = read_scan(path)
     assert foot.texture is not None and foot.texture.shape == (2, 8192, 3)
     assert any("20000 x 4 px was reduced to 8192 x 2" in note for note in foot.notes)
+    (tmp_path / "skin.png").write_bytes(b"not a picture at all")
+    with pytest.raises(BadInput, match="a file that is no picture"):
+        read_scan(path)
     (tmp_path / "skin.mtl").unlink()
     with pytest.raises(BadInput, match=r"skin\.mtl"):
         read_scan(path)
