@@ -5,6 +5,7 @@ Surfaces seen from the inside are blue, so that a hole shows.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,9 @@ def _colours(foot: Foot, face: Array, weight: Array) -> Array:
 def _words(text: str, width: int) -> npt.NDArray[np.uint8]:
     from PIL import Image, ImageDraw, ImageFont
 
+    # the built-in font knows plain letters only: an umlaut loses its dots, anything farther away becomes ?
+    letters = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    plain = "".join(sign if sign.isascii() else "?" for sign in letters if not unicodedata.combining(sign))
     strip = Image.new("RGB", (width, _LINE_PX), (255, 255, 255))
-    ImageDraw.Draw(strip).text((4, 1), text, fill=(20, 20, 20), font=ImageFont.load_default(11))
+    ImageDraw.Draw(strip).text((4, 1), plain, fill=(20, 20, 20), font=ImageFont.load_default(11))
     return np.array(strip, dtype=np.uint8)

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datagen import closing, meshwrite, scans, thinning
 from datagen.foot import Foot
 from datagen.scans import ScanFile
@@ -70,6 +72,8 @@ def prepare_scan(scan: ScanFile, wishes: Wishes) -> Prepared:
     if not scans.has_colour(foot) and wishes.skin is not None:
         foot = scans.painted(_finer(foot, wishes.max_faces), wishes.skin)
         colour = "painted"
+    floor = np.array([0, foot.vertices[:, 1].min(), 0], np.float32)
+    foot = replace(foot, vertices=foot.vertices - floor)  # thinning and smoothing may lift the lowest point a little
     row = {
         "subject": foot.subject,
         "side": foot.side,
@@ -214,8 +218,6 @@ def _digest(source: Path, listed: Sequence[ScanFile]) -> str:
 
 def _finer(foot: Foot, most: int) -> Foot:
     """The foot with small triangles: a made skin lies at the vertices, and coarse ones would lose its nails."""
-    import numpy as np
-
     from datagen.surface import subdivide
 
     vertices, faces = foot.vertices.astype(np.float64), foot.faces.astype(np.int64)
@@ -224,5 +226,4 @@ def _finer(foot: Foot, most: int) -> Foot:
     if len(faces) == len(foot.faces):
         return foot
     note = f"{len(foot.faces):,} triangles became {len(faces):,} to hold a made skin"
-    vertices[:, 1] -= vertices[:, 1].min()
     return replace(foot, vertices=vertices.astype(np.float32), faces=faces.astype(np.int32), notes=(*foot.notes, note))
