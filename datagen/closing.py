@@ -24,6 +24,7 @@ _LEG_SHARE = 0.65  # of the foot's length: a wider rim is no cut through a leg
 _SOLE_M = 0.02  # a hole that lies as low as this is closed however wide: the scanner did not see the sole
 _LID_M = 0.004  # so much is taken off the top of a scan that was closed there
 _LID_FACING = 0.6  # the cosine between a lid and straight up, at least
+_NOTCH_M = 0.015  # scenes level out what is shallower
 _WIDEST = 0.5  # of the foot's length: a hole wider than this is a missing half, not a hole
 
 
@@ -66,6 +67,12 @@ def close_holes(foot: Foot) -> Closed:
             height = float(foot.vertices[:, 1].max()) * 1000
             notes.append(f"the leg was closed at the top and was opened at {height:.0f} mm, where scenes carry it on")
     else:
+        level = _levelled(foot, leg)
+        if level is not None:
+            foot = level
+            loops = rims(foot.faces.astype(np.int64))
+            leg, rest = _leg(foot, loops)
+            notes.append("the ragged end of the leg was cut level")
         height = float(foot.vertices[leg, 1].mean()) * 1000
         notes.append(f"the leg's cut at {height:.0f} mm was left open: scenes carry the leg on from it")
     widest = _WIDEST * max(foot.length_m, 1e-9)
@@ -133,6 +140,24 @@ def _leg(foot: Foot, loops: list[Array]) -> tuple[Array | None, list[Array]]:
         return None, loops
     best = max(high, key=lambda k: widths[k])
     return loops[best], [loop for k, loop in enumerate(loops) if k != best]
+
+
+def _levelled(foot: Foot, leg: Array) -> Foot | None:
+    """The foot cut below the notches in its leg's end; None where there are no deep ones, or they go too deep."""
+    rim = foot.vertices[leg].astype(np.float64)
+    terms = np.stack([np.ones(len(rim)), rim[:, 0], rim[:, 2]], axis=1)
+    fits = np.ones(len(rim), bool)
+    for _ in range(4):  # the plane of the rim without its notches
+        plane = np.linalg.lstsq(terms[fits], rim[fits, 1], rcond=None)[0]
+        below = terms @ plane - rim[:, 1]
+        fits = below <= max(_NOTCH_M / 2, float(np.quantile(below, 0.3)))
+    depth = float(below.max())
+    if depth < _NOTCH_M or depth > (1 - _LEG_HEIGHT) * float(rim[:, 1].mean()):
+        return None
+    surface = foot.vertices.astype(np.float64)
+    limit = plane[0] + surface[:, [0, 2]] @ plane[1:] - depth
+    shorter = part(foot, np.all((surface[:, 1] < limit + 1e-6)[foot.faces], axis=1))
+    return shorter if _leg(shorter, rims(shorter.faces.astype(np.int64)))[0] is not None else None
 
 
 def _without_lid(foot: Foot) -> Foot | None:
@@ -214,7 +239,9 @@ def _patched(foot: Foot, loop: Array) -> Foot:
     added = np.concatenate(walls)
     vertices = np.concatenate([foot.vertices.astype(np.float64), inner.reshape(-1, 3), middle[None]])
     faces = np.concatenate([foot.faces.astype(np.int64), added])
-    vertices[base:] = _bent_on(vertices, faces, base)
+    bent = _bent_on(vertices, faces, base)
+    if np.linalg.norm(bent - middle, axis=1).max() < 1.5 * np.linalg.norm(rim - middle, axis=1).max():
+        vertices[base:] = bent  # else its surroundings are too rough to be continued: it stays flat
     vertices[base:, 1] = np.maximum(vertices[base:, 1], 0)  # no patch bulges into the floor
     colours, uv = foot.colours, foot.uv
     if colours is not None:

@@ -187,6 +187,20 @@ def test_spikes_are_cut_off_and_the_holes_they_leave_closed(tmp_path: Path) -> N
     assert not any("spike" in note for note in whole.notes)
 
 
+def test_a_torn_end_of_the_leg_is_cut_level(tmp_path: Path) -> None:
+    vertices, faces, colours = finer()
+    top = vertices[:, 1].max()
+    centre = vertices[faces].mean(axis=1)
+    torn = faces[~((centre[:, 1] > top - 0.025) & (np.abs(centre[:, 0]) < 0.012) & (centre[:, 2] < -0.07))]
+    done = closing.close_holes(standing(tmp_path, vertices, torn, colours))
+    assert done.leg == "open" and any("cut level" in note for note in done.foot.notes)
+    (rim,) = closing.rims(done.foot.faces.astype(np.int64))
+    heights = done.foot.vertices[rim, 1]
+    assert np.ptp(heights) < 0.008 and top - 0.04 < heights.max() < top - 0.02
+    even = closing.close_holes(standing(tmp_path, vertices, faces, colours))
+    assert not any("cut level" in note for note in even.foot.notes)
+
+
 def test_a_surface_without_a_leg_is_said_to_be_one(tmp_path: Path) -> None:
     vertices, faces = left_foot()
     foot = standing(tmp_path, vertices, faces)
