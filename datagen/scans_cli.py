@@ -129,8 +129,13 @@ def scans_prepare(
     if as_json:
         console.emit_json({"folder": str(folder), "out": str(out), "scans": rows, "refused": _refused(rows)})
     else:
-        columns = ("file", "subject", "side", "units", "up", "length_mm", "faces", "colour", "leg", "verdict", "notes")
-        console.table(f"{len(rows)} scans", columns, [[_cell(row.get(c)) for c in columns] for row in rows])
+        columns = ("file", "subject", "side", "units", "up", "length_mm", "faces", "holes_closed", "colour", "leg")
+        shown = [[*(_cell(row.get(c)) for c in columns), str(row["verdict"]).split(":")[0]] for row in rows]
+        console.table(f"{len(rows)} scans", (*columns, "verdict"), shown)
+        for row in rows:
+            if row["verdict"] != "ok":
+                console.say(str(row["verdict"]))
+        console.say(f"{out / scan_prepare.REPORT}: what was found, guessed and mended, scan by scan")
         console.say(f"{out}: {len(rows) - _refused(rows)} scans ready for `masksmith generate --scans {out}`")
     _raise_if_refused(rows)
 
