@@ -156,7 +156,7 @@ def _levelled(foot: Foot, leg: Array) -> Foot | None:
         return None
     surface = foot.vertices.astype(np.float64)
     limit = plane[0] + surface[:, [0, 2]] @ plane[1:] - depth
-    shorter = part(foot, np.all((surface[:, 1] < limit + 1e-6)[foot.faces], axis=1))
+    shorter = part(foot, np.asarray(np.all((surface[:, 1] < limit + 1e-6)[foot.faces], axis=1)))
     return shorter if _leg(shorter, rims(shorter.faces.astype(np.int64)))[0] is not None else None
 
 
@@ -174,10 +174,10 @@ def _without_lid(foot: Foot) -> Foot | None:
     upward = across[:, 1] > 2 * _LID_FACING * areas
     upward &= corners[..., 1].mean(axis=1) > _LEG_HEIGHT * height
     lid = _largest_patch(foot.faces.astype(np.int64), upward, areas)
-    slice_off = np.all(corners[..., 1] < height - _LID_M, axis=1)
+    slice_off = np.asarray(np.all(corners[..., 1] < height - _LID_M, axis=1))
     for keep in (~lid & ~_within(foot, lid), slice_off):
         if 0 < keep.sum() < len(keep):
-            shorter = part(foot, np.asarray(keep))
+            shorter = part(foot, keep)
             if _leg(shorter, rims(shorter.faces.astype(np.int64)))[0] is not None:
                 return shorter
     return None

@@ -106,6 +106,7 @@ def look(photo: Photo) -> Looked:
         )
     picture = images.read_image(photo.path)
     size = (picture.shape[0], picture.shape[1])
+    values: npt.NDArray[Any]
     if photo.mask is not None:
         values, where = images.read_mask(photo.mask), photo.mask
         values = values * np.uint8(255) if int(values.max(initial=0)) == 1 else values

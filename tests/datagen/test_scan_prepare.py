@@ -210,7 +210,7 @@ def test_a_surface_without_a_leg_is_said_to_be_one(tmp_path: Path) -> None:
 
 
 def test_thinning_keeps_shape_and_colours_within_the_bound(tmp_path: Path) -> None:
-    vertices, faces, colours = finer(2)
+    vertices, faces, colours = finer()
     foot = standing(tmp_path, vertices, faces, colours)
     thin = thinning.thinned(foot, 3000)
     assert 2800 < len(thin.faces) <= 3000 and thin.colours is not None and foot.colours is not None
