@@ -107,7 +107,8 @@ def named_files(folder: str | os.PathLike[str]) -> dict[str, Path]:
                 f"{other.name} and {path.name} in the same folder",
                 "keep one of them (masks and photos go to folders of their own)",
             )
-        found[name] = folded[name.casefold()] = path
+        # a path anew: this one has been sorted, split and printed, and keeps 600 bytes of that
+        found[name] = folded[name.casefold()] = Path(os.fspath(path))
     if not found:
         raise BadInput(folder, "a folder of masks", "no picture files in it", "check the path")
     return found
