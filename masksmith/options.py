@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from masksmith.errors import UsageProblem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,3 +82,24 @@ def shares(_: click.Context, __: click.Parameter, value: str | None) -> dict[str
     if not all(isfinite(share) and share > 0 for share in given.values()):
         raise click.BadParameter("shares must be above 0")
     return given
+
+
+def settings(changes: Sequence[str]) -> dict[str, str]:
+    """Key -> text of ``--set KEY=VALUE``, the last one counting.
+
+    Raises:
+        UsageProblem: no ``=`` in one of them.
+    """
+    found: dict[str, str] = {}
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise UsageProblem(f"--set takes key=value, not {change!r}")
+        found[key.strip()] = value
+    return found
+
+
+def typed_seed(seed: int) -> str | None:
+    """The seed as text where ``--seed`` was typed; None where it is the default, and a preset's own may count."""
+    given = click.get_current_context().get_parameter_source("seed")
+    return str(seed) if given == click.core.ParameterSource.COMMANDLINE else None

@@ -73,7 +73,7 @@ def train(
     folder = files.writable(out)
     device = pick_device(plan.settings.device)
     with files.sole_writer(folder), stop_sign() as sign, _as_set(plan.settings), contextlib.ExitStack() as stack:
-        before = same_run(folder, plan)
+        before = same_run(folder, plan.job(), "records")
         if before is not None and before.get("result"):
             return Result(**before["result"])
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,14 @@ def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, An
     }
 
 
-def same_run(folder: Path, plan: Plan) -> dict[str, Any] | None:
+def same_run(
+    folder: Path, job: Mapping[str, Any], inputs: str, *, what: str = "a run", holds: str = "data"
+) -> dict[str, Any] | None:
     """The description of the run in a folder, if it is this one; None where there is none.
+
+    Args:
+        job: its ``options``, and under ``inputs`` the digest of what it learns from.
+        what, holds: what to call the run and its inputs in an error.
 
     Raises:
         BadInput: it is another run.
@@ -80,18 +87,21 @@ def same_run(folder: Path, plan: Plan) -> dict[str, Any] | None:
     note = folder / RUN
     if not note.exists():
         return None
+
+    def told(of: Mapping[str, Any]) -> dict[str, Any]:
+        return {**of["options"], f"the {holds}": of[inputs]}
+
     try:
-        found = json.loads(note.read_text(encoding="utf-8"))
-        before = {**found["job"]["options"], "the data": found["job"]["records"]}
+        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
+        before = told(found["job"])
     except (ValueError, KeyError, TypeError):
-        raise BadInput(note, "the description of a run", "something else", "give another --out") from None
-    job = plan.job()
-    now = {**job["options"], "the data": job["records"]}
+        raise BadInput(note, f"the description of {what}", "something else", "give another --out") from None
+    now = told(job)
     changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
     if changed:
         raise BadInput(
             folder,
-            "an empty folder or an unfinished run of the same settings and data",
+            f"an empty folder or an unfinished run of the same settings and {holds}",
             f"a run with another {', '.join(changed)}",
             "give another --out, or delete that folder",
         )

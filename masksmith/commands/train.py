@@ -88,18 +88,12 @@ def train(
 def _overrides(
     model: str | None, start: str | None, minutes: float | None, changes: tuple[str, ...], seed: int
 ) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise UsageProblem(f"--set takes key=value, not {change!r}")
-        found[key.strip()] = value
-    given = click.get_current_context().get_parameter_source("seed")
+    found = options.settings(changes)
     options_given = {
         "model": model,
         "start": start,
         "minutes": None if minutes is None else repr(minutes),
-        "seed": str(seed) if given == click.core.ParameterSource.COMMANDLINE else None,
+        "seed": options.typed_seed(seed),
     }
     for key, text in options_given.items():
         if text is None:

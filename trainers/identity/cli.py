@@ -227,17 +227,12 @@ def embed(
 
 
 def _changes(changes: tuple[str, ...], seed: int) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            raise UsageProblem(f"--set takes key=value, not {change!r}")
-        found[key.strip()] = value
-    given = click.get_current_context().get_parameter_source("seed")
-    if given == click.core.ParameterSource.COMMANDLINE:
+    found = options.settings(changes)
+    typed = options.typed_seed(seed)
+    if typed is not None:
         if "seed" in found:
             raise UsageProblem("give seed once: --seed or --set seed=..., not both")
-        found["seed"] = str(seed)
+        found["seed"] = typed
     return found
 
 

@@ -20,7 +20,7 @@ from trainers.identity.drawing import Faces, as_tensor
 from trainers.identity.embed import save_face_network
 from trainers.identity.photos import Photos
 from trainers.identity.settings import IdentitySettings
-from trainers.identity.train import FaceRun, job_of, same_run, with_threads
+from trainers.identity.train import FaceRun, job_of, same_faces, with_threads
 from trainers.identity.whitening import FOLDS, Floats, fit, held_out_threshold
 from trainers.models import build_embedding
 from trainers.networks.facenet import LiteFaceNet
@@ -58,7 +58,7 @@ def fit_faces(
         )
     with files.sole_writer(folder), with_threads(settings.threads):
         job = json.loads(files.canonical(job_of(photos, settings)))
-        before = same_run(folder, job)
+        before = same_faces(folder, job)
         if before is not None and before.get("result"):
             kept = dict(before["result"])
             return FaceRun(**{**kept, "train": PairScore(**kept["train"])})

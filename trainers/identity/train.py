@@ -33,7 +33,7 @@ from trainers.identity.triplet import Mined, triplet_loss
 from trainers.models import build_embedding
 from trainers.networks.facenet import FaceNet
 from trainers.predict import pick_device
-from trainers.runs import RUN
+from trainers.runs import RUN, same_run
 from trainers.stopping import Stopped, StopSign, stop_sign
 
 SAVE_EVERY_S = 30.0
@@ -97,7 +97,7 @@ def train_faces(
     folder = files.writable(out)
     with files.sole_writer(folder), stop_sign() as sign, with_threads(settings.threads):
         job = json.loads(files.canonical(job_of(photos, settings)))
-        before = same_run(folder, job)
+        before = same_faces(folder, job)
         if before is not None and before.get("result"):
             kept = dict(before["result"])
             return FaceRun(**{**kept, "train": PairScore(**kept["train"])})
@@ -272,32 +272,9 @@ def job_of(photos: Photos, settings: IdentitySettings) -> dict[str, Any]:
     return {"options": options, "photos": photos.digest()}
 
 
-def same_run(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
-    """The description of the face network's run in a folder, if it is this one; None where there is none.
-
-    Raises:
-        BadInput: it is another run.
-    """
-    note = folder / RUN
-    if not note.exists():
-        return None
-    try:
-        found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
-        before = {**found["job"]["options"], "the photos": found["job"]["photos"]}
-    except (ValueError, KeyError, TypeError):
-        raise BadInput(
-            note, "the description of a face network's run", "something else", "give another --out"
-        ) from None
-    now = {**job["options"], "the photos": job["photos"]}
-    changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
-    if changed:
-        raise BadInput(
-            folder,
-            "an empty folder or an unfinished run of the same settings and photos",
-            f"a run with another {', '.join(changed)}",
-            "give another --out, or delete that folder",
-        )
-    return found
+def same_faces(folder: Path, job: dict[str, Any]) -> dict[str, Any] | None:
+    """As :func:`trainers.runs.same_run`, of a face network."""
+    return same_run(folder, job, "photos", what="a face network's run", holds="photos")
 
 
 @contextlib.contextmanager
