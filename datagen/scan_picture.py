@@ -68,9 +68,9 @@ def _bare(foot: Foot) -> Surface:
     """The foot as it is, not lengthened or smoothed, for the ray caster."""
     grey = np.full((len(foot.vertices), 3), 0.7, np.float32)
     none = np.zeros(0, np.int64)
-    ones = np.ones(len(foot.vertices), np.float32)
+    ones = np.ones(len(foot.vertices), np.uint8)
     height = float(foot.vertices[:, 1].max())
-    return Surface(foot.vertices, foot.faces.astype(np.int64), foot.normals(), grey, height, none, ones)
+    return Surface(foot.vertices, foot.faces.astype(np.int64), foot.normals(), grey, height, none, ones, ones)
 
 
 def _panel(foot: Foot, caster: Caster, camera: Camera) -> npt.NDArray[np.uint8]:

@@ -16,6 +16,10 @@ from datagen.foot import Foot
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+
+OTHER, SKIN, SOCK, SHOE = range(4)  # what a vertex is
+NO_FOOT = 0  # the piece of what belongs to no foot
 
 DENSE_FACES = 24_000  # colours live on vertices: about one vertex a millimetre and a half on an adult foot
 LEG_TOP_M = 0.62  # how far up the leg is continued
@@ -33,7 +37,8 @@ class Surface:
         colours: (V, 3) float32 in [0, 1], sRGB.
         height_m: where the scan itself ends; above it the leg is made up.
         top: (T,) int64, the vertices of the made-up leg's upper end, which no camera should see.
-        skin: (V,) float32, 1 on skin and 0 on cloth.
+        part: (V,) uint8, what a vertex is: ``OTHER`` (trousers, objects), ``SKIN``, ``SOCK`` or ``SHOE``.
+        piece: (V,) uint8, which foot it belongs to: 1, 2, ...; ``NO_FOOT`` for an object.
     """
 
     vertices: Floats
@@ -42,7 +47,13 @@ class Surface:
     colours: Floats
     height_m: float
     top: Ints
-    skin: Floats
+    part: Bytes
+    piece: Bytes
+
+    @property
+    def skin(self) -> Floats:
+        """(V,) float32, 1 on skin and 0 on everything else."""
+        return (self.part == SKIN).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,8 @@ def from_foot(
         np.clip(colours, 0, 1).astype(np.float32),
         height,
         top,
-        skin.astype(np.float32),
+        np.where(skin > 0.5, SKIN, OTHER).astype(np.uint8),
+        np.ones(len(vertices), np.uint8),
     )
 
 
@@ -124,7 +136,8 @@ def placed(surface: Surface, yaw_rad: float, x_m: float, z_m: float) -> Surface:
 
 
 def joined(first: Surface, second: Surface) -> Surface:
-    """Two surfaces as one."""
+    """Two surfaces as one; the feet of the second are counted on from those of the first."""
+    pieces = int(first.piece.max(initial=NO_FOOT))
     return Surface(
         np.concatenate([first.vertices, second.vertices]),
         np.concatenate([first.faces, second.faces + len(first.vertices)]),
@@ -132,7 +145,10 @@ def joined(first: Surface, second: Surface) -> Surface:
         np.concatenate([first.colours, second.colours]),
         max(first.height_m, second.height_m),
         np.concatenate([first.top, second.top + len(first.vertices)]),
-        np.concatenate([first.skin, second.skin]),
+        np.concatenate([first.part, second.part]),
+        np.concatenate([first.piece, np.where(second.piece == NO_FOOT, NO_FOOT, second.piece + pieces)]).astype(
+            np.uint8
+        ),
     )
 
 

@@ -34,8 +34,8 @@ def block(half: float = 0.05, height: float = 0.1, cells: int = 12) -> Surface:
     faces = np.asarray(mesh.faces, np.int64)
     normals = vertex_normals(vertices, faces).astype(np.float32)
     grey = np.full((len(vertices), 3), 0.5, np.float32)
-    skin = np.ones(len(vertices), np.float32)
-    return Surface(vertices.astype(np.float32), faces, normals, grey, height, np.zeros(0, np.int64), skin)
+    one = np.ones(len(vertices), np.uint8)
+    return Surface(vertices.astype(np.float32), faces, normals, grey, height, np.zeros(0, np.int64), one, one)
 
 
 def plain_floor(value: int = 200) -> Ground:

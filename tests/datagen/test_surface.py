@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,17 @@ def test_trousers_cover_the_leg_above_the_hem_and_are_no_skin() -> None:
 def test_a_hem_above_the_leg_leaves_it_bare() -> None:
     made = surface.from_foot(tube_foot(), np.random.default_rng(0), trousers=surface.Trousers(5.0, 0.01, (0, 0, 0)))
     assert (made.skin == 1).all()
+
+
+def test_every_vertex_says_what_it_is_and_whose() -> None:
+    trousers = surface.Trousers(0.1, 0.01, (0.1, 0.2, 0.4))
+    made = surface.from_foot(tube_foot(), np.random.default_rng(0), trousers=trousers)
+    pair = surface.joined(made, surface.placed(made, 0.0, 0.3, 0.0))
+    assert np.array_equal(pair.skin == 1, pair.part == surface.SKIN)
+    assert set(pair.part) == {surface.OTHER, surface.SKIN}
+    assert np.array_equal(pair.piece, np.repeat([1, 2], len(made.vertices)))
+    thing = replace(made, piece=np.zeros_like(made.piece))
+    assert set(surface.joined(pair, thing).piece) == {0, 1, 2}
 
 
 def test_a_mirrored_foot_is_still_wound_outwards() -> None:
