@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +9,16 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 
-from datagen import bank, compose, cutouts, floors, scenes
+from datagen import bank, compose, cutouts, floors, scenes, writing
 from datagen.compose import Scene
 from datagen.ground import Ground, prepared
 from datagen.plan import FloorSource, Plan, all_floors
 from datagen.scenes import Choice, Style
-from manifests import Info, Manifest, ManifestWriter, Record
+from manifests import Info, Manifest, ManifestWriter
 from manifests.record import to_table
-from masksmith import __version__, files, images, seeds
+from masksmith import __version__, files, seeds
 from masksmith.engine import Engine, Shard, cut
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
@@ -97,12 +95,23 @@ def order(work: Plan) -> list[tuple[int, int, str]]:
 def _compose_shard(setup: _Setup, shard: Shard) -> dict[str, Any]:
     """Compose, write and hash the scenes of a shard; their records go beside the receipt."""
     out = Path(setup.out)
+    put = _into(out)
     rows = []
     for index, rank, split in shard.payload:
         recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
         used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
         scene, sides = draw_scene(recipe, out / CUTOUTS, setup.grounds)
-        rows.append(_write(out, recipe, scene, split, sides, setup.licences[recipe["cutout"]["file"]], used))
+        rows.append(
+            writing.write(
+                put,
+                recipe,
+                writing.encoded(recipe, scene),
+                split=split,
+                floors=[source.id for source in used],
+                licence=[setup.licences[recipe["cutout"]["file"]], *(source.licence for source in used)],
+                extra=writing.facts(scene, sides),
+            )
+        )
     name = f"{shard.index:06d}.parquet"
     with files.atomic(out / FOLDER / "scenes" / name, durable=False) as part:
         pq.write_table(to_table(rows), part, compression="zstd")
@@ -131,38 +140,8 @@ def ground(source: FloorSource) -> Ground:
     return prepared(floors.read_floor(source.path))
 
 
-def _write(
-    out: Path,
-    recipe: dict[str, Any],
-    scene: Scene,
-    split: str,
-    sides: list[str],
-    licence: str,
-    used: Sequence[FloorSource],
-) -> Record:
-    index, size = recipe["index"], recipe["size"]
-    name = f"{index:06d}"
-    folder = f"{index // 1000:03d}"
-    image, mask = f"images/{folder}/{name}.jpg", f"masks/{folder}/{name}.png"
-    data = images.encode_jpeg(scene.image, recipe["jpeg_quality"]), images.encode_png(scene.mask)
-    for path, content in zip((image, mask), data, strict=True):
-        files.write_bytes(out / path, content, durable=False)
-    return Record(
-        id=name,
-        image=image,
-        mask=mask,
-        width=size,
-        height=size,
-        subject=None if recipe["empty"] else recipe["cutout"]["subject"],
-        groups={"floor": tuple(source.id for source in used)},
-        split=split,
-        source="masksmith",
-        licence=tuple(dict.fromkeys((licence, *(source.licence for source in used)))),
-        sha256_image=files.digest(data[0]),
-        sha256_mask=files.digest(data[1]),
-        recipe=json.dumps(recipe, sort_keys=True, separators=(",", ":")),
-        extra={"sides": sides, "foot_share": round(float(np.count_nonzero(scene.mask)) / scene.mask.size, 5)},
-    )
+def _into(out: Path) -> writing.Put:
+    return lambda path, data: files.write_bytes(out / path, data, durable=False)
 
 
 def _assemble(work: Plan, made: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> None:
@@ -208,17 +187,15 @@ def again(
             if known.get(floor_id, source.sha256) != source.sha256:
                 raise BadInput(source.path or spec, "the floor the dataset was made with", "another file", "restore it")
         scene, _ = draw_scene(recipe, data / CUTOUTS, there)
-        name = f"{int(recipe['index']):06d}"
-        quality = recipe["jpeg_quality"]
+        contents = writing.encoded(recipe, scene)
+        name = writing.name(int(recipe["index"]))
     except (KeyError, TypeError) as fault:
         raise BadInput("recipe", "a whole recipe", f"none of {fault}", "copy the recipe column of a record") from None
-    image, mask = images.encode_jpeg(scene.image, quality), images.encode_png(scene.mask)
-    if not dry_run:
-        files.write_bytes(out / f"{name}.jpg", image)
-        files.write_bytes(out / f"{name}.png", mask)
-    return {
-        "image": str(out / f"{name}.jpg"),
-        "mask": str(out / f"{name}.png"),
-        "sha256_image": files.digest(image),
-        "sha256_mask": files.digest(mask),
-    }
+    told: dict[str, Any] = {}
+    for pattern, content in contents.items():
+        kind = {writing.IMAGE: "image", writing.MASK: "mask"}.get(pattern, pattern.partition("/")[0])
+        path = out / (f"{name}{Path(pattern).suffix}" if kind in ("image", "mask") else pattern.format(name))
+        if not dry_run:
+            files.write_bytes(path, content)
+        told |= {kind: str(path), f"sha256_{kind}": files.digest(content)}
+    return told
