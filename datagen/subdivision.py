@@ -1,6 +1,7 @@
-"""Catmull-Clark subdivision of quads as one sparse matrix, so that many shapes of one topology cost a product each.
+"""Subdivision: Catmull-Clark of quads as one sparse matrix, and Loop's of triangles.
 
-Catmull and Clark, "Recursively generated B-spline surfaces on arbitrary topological meshes", 1978.
+With the matrix many shapes of one topology cost a product each. Catmull and Clark, "Recursively generated B-spline
+surfaces on arbitrary topological meshes", 1978.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix, csr_matrix, identity
 
 Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 
 def catmull_clark(quads: Array, count: int, rounds: int) -> tuple[csr_matrix, Array]:
@@ -83,3 +86,69 @@ def _once(quads: Array, count: int) -> tuple[csr_matrix, Array]:
     middle = np.repeat(count + total + np.arange(number), 4)
     finer = np.stack([quads.ravel(), edge_of.ravel(), middle, np.roll(edge_of, 1, axis=1).ravel()], axis=1)
     return matrix, finer
+
+
+def subdivide(
+    vertices: Floats,
+    faces: Ints,
+    uv: Floats | None,
+    colours: Floats | None,
+) -> tuple[Floats, Ints, Floats | None, Floats | None]:
+    """One step of Loop subdivision (Loop 1987; boundary rules of Hoppe et al. 1994), every face into four.
+
+    Positions follow Loop's weights; texture coordinates (F, 3, 2), which may jump at seams, and colours are
+    interpolated linearly.
+    """
+    count = len(vertices)
+    ends = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    keys, first, inverse, uses = np.unique(
+        ends[:, 0] * count + ends[:, 1], return_index=True, return_inverse=True, return_counts=True
+    )
+    edges = ends[first]
+    border = uses == 1
+    opposite = faces[:, [2, 0, 1]].reshape(-1)  # the corner that faces each of the three edges
+    facing = (
+        np.stack([np.bincount(inverse, vertices[opposite, k], minlength=len(keys)) for k in range(3)], axis=1)
+        / np.maximum(uses, 1)[:, None]
+    )
+    middle = vertices[edges].mean(axis=1)
+    odd = np.where(border[:, None], middle, 0.75 * middle + 0.25 * facing)
+
+    ones = np.ones(len(edges))
+    around = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count))
+    around = (around + around.T).tocsr()
+    valence = np.asarray(around.sum(axis=1)).ravel()
+    safe = np.maximum(valence, 1)
+    beta = (0.625 - (0.375 + 0.25 * np.cos(2 * np.pi / safe)) ** 2) / safe
+    even = (1 - beta * valence)[:, None] * vertices + beta[:, None] * (around @ vertices)
+    rim = np.unique(edges[border])
+    if len(rim):
+        b = edges[border]
+        along = coo_matrix((np.ones(len(b)), (b[:, 0], b[:, 1])), shape=(count, count))
+        along = (along + along.T).tocsr()
+        plain = np.asarray(along.sum(axis=1)).ravel() == 2
+        even[rim] = vertices[rim]
+        smooth = rim[plain[rim]]
+        even[smooth] = 0.75 * vertices[smooth] + 0.125 * (along @ vertices)[smooth]
+
+    mid = inverse.reshape(-1, 3) + count  # new vertex on the edges 01, 12, 20
+    a, b, c = faces.T
+    ab, bc, ca = mid.T
+    children = np.stack(
+        [np.stack([a, ab, ca], 1), np.stack([ab, b, bc], 1), np.stack([ca, bc, c], 1), np.stack([ab, bc, ca], 1)], 1
+    ).reshape(-1, 3)
+    if uv is not None:
+        ua, ub, uc = uv[:, 0], uv[:, 1], uv[:, 2]
+        uab, ubc, uca = (ua + ub) / 2, (ub + uc) / 2, (uc + ua) / 2
+        uv = np.stack(
+            [
+                np.stack([ua, uab, uca], 1),
+                np.stack([uab, ub, ubc], 1),
+                np.stack([uca, ubc, uc], 1),
+                np.stack([uab, ubc, uca], 1),
+            ],
+            1,
+        ).reshape(-1, 3, 2)
+    if colours is not None:
+        colours = np.concatenate([colours, colours[edges].mean(axis=1)])
+    return np.concatenate([even, odd]), children, uv, colours
