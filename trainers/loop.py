@@ -26,10 +26,10 @@ from masksmith.errors import BadInput, CheckFailed, EnvironmentFault
 from trainers.ahead import Ahead
 from trainers.checkpoint import BEST, LAST, about_network, load_state, save_state, save_weights
 from trainers.heldout import HeldOut
-from trainers.losses import find_loss
 from trainers.models import build
 from trainers.networks.layers import Network, foreground
-from trainers.plan import Plan
+from trainers.objective import Objective
+from trainers.plan import Plan, same_job
 from trainers.predict import pick_device
 from trainers.presets import NONE, Settings
 from trainers.pretrained import start_from
@@ -73,7 +73,7 @@ def train(
     folder = files.writable(out)
     device = pick_device(plan.settings.device)
     with files.sole_writer(folder), stop_sign() as sign, _as_set(plan.settings), contextlib.ExitStack() as stack:
-        before = same_run(folder, plan.job(), "records")
+        before = same_run(folder, plan.job(), "records", defaults=Settings().as_json())
         if before is not None and before.get("result"):
             return Result(**before["result"])
         try:
@@ -109,7 +109,6 @@ class _Run:
     ) -> None:
         settings = plan.settings
         self.plan, self.settings, self.folder, self.device, self.sign = plan, settings, folder, device, sign
-        self.loss = find_loss(settings.loss, paper_exact=settings.paper_exact)
         self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         network = build(
             settings.model, plan.classes, dropout=settings.dropout, seed=seeds.integer(settings.seed, "weights")
@@ -118,6 +117,7 @@ class _Run:
         if not (folder / LAST).exists():  # a run that goes on has weights
             start_from(network, settings.start)
         self.network: Network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
+        self.objective = Objective(settings, self.network)
         self.optimiser = _optimiser(settings, self.network)
         self.schedule = Schedule(settings, plan.steps, plan.steps_per_epoch)
         self.step = self.validated_at = 0
@@ -188,6 +188,7 @@ class _Run:
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        self.objective.after_backward(self.network)
         if self.settings.clip_norm:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
         self.optimiser.step()
@@ -215,7 +216,7 @@ class _Run:
         precision = torch.autocast("cuda", torch.bfloat16) if mixed else contextlib.nullcontext()
         with precision, self._own_chance():
             logits = self.network(*given)
-        return self.loss(logits.float(), batch.mask)
+        return self.objective(self.network, given, logits.float(), batch)
 
     @contextlib.contextmanager
     def _own_chance(self) -> Iterator[None]:
@@ -253,7 +254,7 @@ class _Run:
     def _validate(self) -> dict[str, Any]:
         start = time.monotonic()
         lr, cooling = self.optimiser.param_groups[0]["lr"], self._cooling()
-        score = self.heldout.score(self.network, self.loss, check=self.sign.check)
+        score = self.heldout.score(self.network, self.objective.loss, check=self.sign.check)
         if score.loss != score.loss or abs(score.loss) == float("inf"):
             raise CheckFailed(
                 f"the validation loss became {score.loss} after step {self.step}; the weights of step "
@@ -294,7 +295,7 @@ class _Run:
     def _rehearse(self) -> None:
         """Learn what a validation takes before the first one, so that a short budget is kept too."""
         start = time.monotonic()
-        self.heldout.score(self.network, self.loss, batches=1)
+        self.heldout.score(self.network, self.objective.loss, batches=1)
         self.clock.closing((time.monotonic() - start) * len(self.heldout) + 0.2)
 
     def _notes(self) -> dict[str, str]:
@@ -333,7 +334,7 @@ class _Run:
             return 0.0
         state = load_state(place)
         try:
-            if json.loads(state["job"]) != self.plan.job():
+            if not same_job(json.loads(state["job"]), self.plan.job()):
                 raise BadInput(place, "the state of this run", "that of another", "give another --out, or delete it")
             self.network.load_state_dict(state["network"])
             self.network.pretrained = str(state["notes"].get("pretrained", ""))

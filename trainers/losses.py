@@ -19,6 +19,10 @@ from masksmith.errors import unknown_choice
 IGNORE = 255
 SMOOTH = 1.0
 """Pixels added above and below: an empty truth with an empty prediction then costs 0."""
+EPSILON = 1e-6
+"""Dice's, as document R has it."""
+FOCUS = 2
+"""The focal loss's gamma."""
 BAND = 0.02
 """Half width of the boundary's band, as a share of the image diagonal."""
 
@@ -62,6 +66,51 @@ def bce_jaccard_boundary(logits: Tensor, target: Tensor, *, paper_exact: bool = 
     region = _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
     edge = _jaccard(probability, truth, valid * near, paper_exact=paper_exact).mean()
     return cross_entropy(logits, target) + region + edge
+
+
+def dice(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - soft Dice of the foreground, epsilon 1e-6, per image, mean over images and classes (document R)."""
+    probability, truth, valid = _foreground(logits, target)
+    both = (probability * truth * valid).sum(dim=(2, 3))
+    total = ((probability + truth) * valid).sum(dim=(2, 3))
+    return (1 - (2 * both + EPSILON) / (total + EPSILON)).mean()
+
+
+def focal(logits: Tensor, target: Tensor) -> Tensor:
+    """Cross entropy of a pixel times (1 - p)^2, p the probability of its truth; mean over the pixels that count.
+
+    Lin et al. 2017, "Focal loss for dense object detection", with gamma 2 and without class weights; the paper divides
+    by the anchors that were assigned, which pixels do not have.
+    """
+    valid = target != IGNORE
+    if logits.shape[1] > 2:
+        inside = torch.where(valid, target, 0).long()
+        costs = F.cross_entropy(logits, inside, reduction="none")
+    else:
+        truth = (target == 1).to(logits.dtype)
+        costs = F.binary_cross_entropy_with_logits(_margin(logits)[:, 0], truth, reduction="none")
+    missed = -torch.expm1(-costs)
+    return (missed**FOCUS * costs * valid).sum() / valid.sum().clamp(min=1)
+
+
+def soften(logits: Tensor, teacher: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """Cross entropy of the student's softened answer under the teacher's, mean over the pixels that count.
+
+    Hinton et al. 2015, "Distilling the knowledge in a neural network", without their T^2.
+
+    Args:
+        logits: the student's, (B, outputs, H, W).
+        teacher: the same of the teacher, which is the target; one output and two say the same thing.
+        target: (B, H, W) class ids; only those that are 255 count, for they are left out.
+        temperature: T, that divides both.
+    """
+    valid = target != IGNORE
+    if logits.shape[1] > 2:
+        costs = F.cross_entropy(logits / temperature, (teacher / temperature).softmax(dim=1), reduction="none")
+    else:
+        wanted = (_margin(teacher)[:, 0] / temperature).sigmoid()
+        costs = F.binary_cross_entropy_with_logits(_margin(logits)[:, 0] / temperature, wanted, reduction="none")
+    return (costs * valid).sum() / valid.sum().clamp(min=1)
 
 
 def band_px(height: int, width: int) -> int:
@@ -128,6 +177,8 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "iou": iou,
     "bce_jaccard": bce_jaccard,
     "bce_jaccard_boundary": bce_jaccard_boundary,
+    "dice": dice,
+    "focal": focal,
 }
 _PRINTED = ("bce_jaccard", "bce_jaccard_boundary")
 

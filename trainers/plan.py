@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +70,12 @@ class Plan:
             "settings": self.settings.as_json(),
             "notes": list(self.notes),
         }
+
+
+def same_job(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Whether two :meth:`Plan.job` are of one run; a setting that an older one does not know stood at its default."""
+    known = Settings().as_json()
+    return {**first, "options": known | first["options"]} == {**second, "options": known | second["options"]}
 
 
 def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: bool = False) -> Plan:

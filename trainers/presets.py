@@ -41,6 +41,9 @@ class Settings:
         priors: a mix of previous masks in ``loaders.priors``, or ``none`` for empty ones; networks with one input
             get none.
         foreground: class names that become the one foreground class; empty = every class of the data.
+        teacher: the path of a trained network's run or file of weights that the student also learns from, or empty;
+            ``soften_lambda`` is the weight of its answers, ``temperature`` what softens both (document F).
+        sparsity: the pull on the scales of batch normalisation, for pruning (document C: 1e-4); 0 = none.
         clip_norm: largest norm of the gradient; 0 = no limit.
         val_records: at most so many validation records, the same ones each time; held in memory as 8 bits.
         seed: of weights, order, augmentation, priors and dropout.
@@ -74,6 +77,10 @@ class Settings:
     augment: str = NONE
     priors: str = NONE
     foreground: tuple[str, ...] = ()
+    teacher: str = ""
+    temperature: float = 1.0
+    soften_lambda: float = 1.0
+    sparsity: float = 0.0
     clip_norm: float = 0.0
     val_records: int = 400
     seed: int = 0
@@ -167,6 +174,9 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "gamma": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
     "patience": (lambda v: v >= 1, "at least 1"),
     "dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "temperature": (lambda v: 0 < v < math.inf, "above 0"),
+    "soften_lambda": (lambda v: 0 <= v < math.inf, "at least 0"),
+    "sparsity": (lambda v: 0 <= v < math.inf, "at least 0"),
     "clip_norm": (lambda v: v >= 0, "at least 0"),
     "val_records": (lambda v: v >= 1, "at least 1"),
     "seed": (lambda v: v >= 0, "at least 0"),

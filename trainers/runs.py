@@ -73,13 +73,20 @@ def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, An
 
 
 def same_run(
-    folder: Path, job: Mapping[str, Any], inputs: str, *, what: str = "a run", holds: str = "data"
+    folder: Path,
+    job: Mapping[str, Any],
+    inputs: str,
+    *,
+    what: str = "a run",
+    holds: str = "data",
+    defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """The description of the run in a folder, if it is this one; None where there is none.
 
     Args:
         job: its ``options``, and under ``inputs`` the digest of what it learns from.
         what, holds: what to call the run and its inputs in an error.
+        defaults: what an option was before there was one: a run of an older version can go on.
 
     Raises:
         BadInput: it is another run.
@@ -89,7 +96,7 @@ def same_run(
         return None
 
     def told(of: Mapping[str, Any]) -> dict[str, Any]:
-        return {**of["options"], f"the {holds}": of[inputs]}
+        return {**(defaults or {}), **of["options"], f"the {holds}": of[inputs]}
 
     try:
         found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))

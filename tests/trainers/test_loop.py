@@ -184,7 +184,7 @@ def test_missing_splits_and_too_few_records_are_refused(discs: MakeDiscs, small:
 
 
 def test_unknown_names_are_refused_before_anything_is_read(small: Small, tmp_path: Path) -> None:
-    for key, value in (("model", "unet"), ("loss", "dice"), ("augment", "flip"), ("priors", "papers")):
+    for key, value in (("model", "unet"), ("loss", "dicee"), ("augment", "flip"), ("priors", "papers")):
         with pytest.raises(UsageProblem, match=f"unknown .*'{value}'"):
             make_plan(tmp_path / "nowhere", small(**{key: value}))
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from masksmith.errors import UsageProblem
-from trainers.losses import LOSSES, band_px, boundary_band, find_loss
+from trainers.losses import LOSSES, band_px, boundary_band, find_loss, soften
 
 NO, YES = -40.0, 40.0  # logits of certainty
 
@@ -128,8 +128,8 @@ def test_a_third_class_that_is_never_there_changes_the_classes_mean_alone(name: 
     three = torch.cat((two, torch.full_like(two[:, :1], -60.0)), dim=1)
     loss = find_loss(name)
     narrow, wide = float(loss(two, target)), float(loss(three, target))
-    entropy = 0.0 if name == "iou" else float(find_loss("ce")(two, target))
-    share = {"ce": 1.0, "iou": 2 / 3}.get(name, 1 / 2)  # an absent class costs 0
+    entropy = float(find_loss("ce")(two, target)) if name not in ("iou", "dice", "focal") else 0.0
+    share = {"ce": 1.0, "focal": 1.0, "iou": 2 / 3}.get(name, 1 / 2)  # an absent class costs 0
     assert wide - entropy == pytest.approx((narrow - entropy) * share, abs=1e-9)
 
 
@@ -173,3 +173,38 @@ def test_gradients_agree_with_finite_differences(name: str, outputs: int, exact:
 def test_an_unknown_loss_is_refused_with_the_choices() -> None:
     with pytest.raises(UsageProblem, match=r"unknown loss 'dicee'.*bce_jaccard_boundary"):
         find_loss("dicee")
+
+
+def test_dice_is_twice_the_overlap_over_the_sum() -> None:
+    probability = torch.tensor([[[0.75, 0.25], [0.0, 0.0]], [[1.0, 1.0], [0.0, 0.0]]])
+    target = torch.tensor([[[1, 0], [0, 0]], [[1, 1], [255, 255]]], dtype=torch.uint8)
+    expected = (1 - 2 * 0.75 / (0.75 + 0.25 + 1)) / 2
+    assert float(find_loss("dice")(logits_of(probability), target)) == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_focal_loss_makes_light_of_what_is_known() -> None:
+    probability = torch.tensor([[[0.9, 0.2], [0.5, 0.6]]])
+    target = torch.tensor([[[1, 0], [1, 255]]], dtype=torch.uint8)
+    expected = -(0.1**2 * math.log(0.9) + 0.2**2 * math.log(0.8) + 0.5**2 * math.log(0.5)) / 3
+    assert float(find_loss("focal")(logits_of(probability), target)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 3])
+def test_a_student_is_cheapest_where_it_answers_as_its_teacher(outputs: int) -> None:
+    torch.manual_seed(5)
+    teacher = torch.randn(2, outputs, 6, 5, dtype=torch.double)
+    target = torch.zeros(2, 6, 5, dtype=torch.uint8)
+    target[0, 0] = 255
+    student = teacher.clone().requires_grad_()
+    least = soften(student, teacher, target, 4.0)
+    least.backward()
+    assert student.grad is not None
+    assert float(student.grad.abs().max()) < 1e-12
+    assert float(soften(teacher + torch.randn_like(teacher), teacher, target, 4.0)) > float(least)
+    other = torch.randn_like(teacher).requires_grad_()
+    assert torch.autograd.gradcheck(lambda values: soften(values, teacher, target, 4.0), (other,))
+    if outputs == 2:
+        one = teacher[:, 1:] - teacher[:, :1]
+        assert float(soften(other.detach(), one, target, 4.0)) == pytest.approx(
+            float(soften(other, teacher, target, 4.0))
+        )
