@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,39 +12,59 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from datagen import bank, compose, cutouts, floors, scenes, writing
+from datagen import bank, compose, cutouts, floors, scenes, tars, writing
 from datagen.compose import Scene
 from datagen.ground import Ground, prepared
 from datagen.plan import FloorSource, Plan, all_floors
 from datagen.scenes import Choice, Style
-from manifests import Info, Manifest, ManifestWriter
+from manifests import Info, Manifest, ManifestWriter, Record
+from manifests.manifest import DATASET, RECORDS
 from manifests.record import to_table
-from masksmith import __version__, files, seeds
+from masksmith import __version__, files, seeds, store
 from masksmith.engine import Engine, Shard, cut
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
 
 SHARD_SCENES = 50
 CUTOUTS = ".cutouts"
+ROWS = f"{FOLDER}/scenes"
+_AT_ONCE = 64  # files that are sent to an object store together
 
 
 def generate(work: Plan, engine: Engine) -> Path:
     """Make the dataset of a plan and return its folder; a run that was stopped goes on.
 
+    Where the plan names an object store, scenes, receipts and manifest go there, and the folder that is returned is the
+    local one: it keeps the cutouts and a copy of the manifest.
+
     Raises:
         BadInput: a scan or floor that cannot be used; the folder holds another run.
-        EnvironmentFault: the disk is full, the folder is not writable, or another run is writing there.
+        EnvironmentFault: the disk is full, the folder is not writable, another run is writing there, or the object
+            store does not answer.
     """
     out = files.writable(work.out)
+    target = store.at(work.url or os.fspath(out), os.fspath(out))
     with files.sole_writer(out / FOLDER):
+        target.check()
         inputs = work.job()
         cut_receipts = Receipts(out, "cutouts", {**inputs["feet"], "version": __version__})
+        receipts = target.receipts("scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
         made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts)
-        receipts = Receipts(out, "scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
-        setup = _setup(work, made)
-        shards = cut(order(work), SHARD_SCENES)
-        done = engine.map(partial(_compose_shard, setup), shards, receipts=receipts, label="scenes")
-        _assemble(work, made, [receipts.folder / entry["rows"] for entry in done])
+        setup = _setup(work, made, target)
+        done = engine.map(partial(_compose_shard, setup), shards(work), receipts=receipts, label="scenes")
+        _assemble(work, made, target, done)
+    return out
+
+
+def shards(work: Plan) -> list[Shard]:
+    """The pieces of work; the payload is (name of the tar or none, scenes)."""
+    scenes_in_order = order(work)
+    if not work.tar_scenes:
+        return [Shard(s.index, s.items, ("", s.payload)) for s in cut(scenes_in_order, SHARD_SCENES)]
+    out: list[Shard] = []
+    for split in work.shares:
+        for number, part in enumerate(cut([each for each in scenes_in_order if each[2] == split], work.tar_scenes)):
+            out.append(Shard(len(out), part.items, (tars.file_name(split, number), part.payload)))
     return out
 
 
@@ -51,7 +72,8 @@ def generate(work: Plan, engine: Engine) -> Path:
 class _Setup:
     """What a worker needs to know besides its shard."""
 
-    out: str
+    bank: str
+    target: store.Store
     seed: int
     canvas: int
     style: Style
@@ -60,7 +82,7 @@ class _Setup:
     licences: Mapping[str, str]
 
 
-def _setup(work: Plan, made: Sequence[Mapping[str, Any]]) -> _Setup:
+def _setup(work: Plan, made: Sequence[Mapping[str, Any]], target: store.Store) -> _Setup:
     choices = {
         split: Choice(
             [(m["file"], m["cutouts"], m["subject"]) for m in made if work.subjects[m["subject"]] == split],
@@ -69,7 +91,8 @@ def _setup(work: Plan, made: Sequence[Mapping[str, Any]]) -> _Setup:
         for split in work.shares
     }
     return _Setup(
-        os.fspath(work.out),
+        os.fspath(work.out / CUTOUTS),
+        target,
         work.seed,
         work.rig.canvas,
         work.style,
@@ -94,28 +117,44 @@ def order(work: Plan) -> list[tuple[int, int, str]]:
 
 def _compose_shard(setup: _Setup, shard: Shard) -> dict[str, Any]:
     """Compose, write and hash the scenes of a shard; their records go beside the receipt."""
-    out = Path(setup.out)
-    put = _into(out)
+    tar, entries = shard.payload
     rows = []
-    for index, rank, split in shard.payload:
-        recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
-        used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
-        scene, sides = draw_scene(recipe, out / CUTOUTS, setup.grounds)
-        rows.append(
-            writing.write(
-                put,
-                recipe,
-                writing.encoded(recipe, scene),
-                split=split,
-                floors=[source.id for source in used],
-                licence=[setup.licences[recipe["cutout"]["file"]], *(source.licence for source in used)],
-                extra=writing.facts(scene, sides),
-            )
-        )
+    waiting: dict[str, bytes] = {}
+    if tar:
+        with setup.target.file(tar) as part, tars.TarWriter(part, tar) as sink:
+            for entry in entries:
+                record = _written(setup, entry, waiting)
+                rows.append(sink.add(entry[0], record, waiting))
+                waiting.clear()
+    else:
+        for entry in entries:
+            rows.append(_written(setup, entry, waiting))
+            if len(waiting) >= _AT_ONCE:
+                setup.target.put(waiting)
+                waiting.clear()
+        setup.target.put(waiting)
     name = f"{shard.index:06d}.parquet"
-    with files.atomic(out / FOLDER / "scenes" / name, durable=False) as part:
-        pq.write_table(to_table(rows), part, compression="zstd")
-    return {"rows": name, "scenes": len(rows)}
+    table = io.BytesIO()
+    pq.write_table(to_table(rows), table, compression="zstd")
+    setup.target.put({f"{ROWS}/{name}": table.getvalue()})
+    return {"rows": name, "scenes": len(rows), **({"tar": tar} if tar else {})}
+
+
+def _written(setup: _Setup, entry: tuple[int, int, str], files_to_be: dict[str, bytes]) -> Record:
+    """Compose one scene; its files are added to ``files_to_be``, path to bytes."""
+    index, rank, split = entry
+    recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
+    used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
+    scene, sides = draw_scene(recipe, Path(setup.bank), setup.grounds)
+    return writing.write(
+        files_to_be.__setitem__,
+        recipe,
+        writing.encoded(recipe, scene),
+        split=split,
+        floors=[source.id for source in used],
+        licence=[setup.licences[recipe["cutout"]["file"]], *(source.licence for source in used)],
+        extra=writing.facts(scene, sides),
+    )
 
 
 def draw_scene(
@@ -140,18 +179,17 @@ def ground(source: FloorSource) -> Ground:
     return prepared(floors.read_floor(source.path))
 
 
-def _into(out: Path) -> writing.Put:
-    return lambda path, data: files.write_bytes(out / path, data, durable=False)
-
-
-def _assemble(work: Plan, made: Sequence[Mapping[str, Any]], parts: Sequence[Path]) -> None:
+def _assemble(
+    work: Plan, made: Sequence[Mapping[str, Any]], target: store.Store, done: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the manifest; an object store gets a copy of the local one, its records first."""
     sources = [
         {"name": s.subject, "kind": "foot", "sha256": s.sha256, "licence": m["licence"]}
         for s, m in zip(work.sources, made, strict=True)
     ]
     sources += [{"name": g.id, "kind": "floor", "sha256": g.sha256, "licence": g.licence} for g in work.grounds]
     info = Info(
-        name=work.out.resolve().name,
+        name=work.name,
         classes=dict(compose.CLASSES),
         licence=tuple(sorted({str(source["licence"]) for source in sources})),
         sources=tuple(sources),
@@ -160,8 +198,18 @@ def _assemble(work: Plan, made: Sequence[Mapping[str, Any]], parts: Sequence[Pat
         description="Feet on floors, composed from renderings of feet and pictures of floors.",
     )
     with ManifestWriter(work.out, info, prove=("subject", "floor")) as writer:
-        for part in parts:
-            writer.add_table(pq.read_table(part))
+        for entry in done:
+            rows = target.read(f"{ROWS}/{entry['rows']}")
+            if rows is None:
+                missing = f"{work.url or work.out}/{ROWS}/{entry['rows']}"
+                raise BadInput(missing, "the records of a finished shard", "none", "delete the output and start again")
+            writer.add_table(pq.read_table(io.BytesIO(rows)))
+    if work.tar_scenes:
+        described = Manifest.open(work.out).info
+        target.put(tars.beside(described, [(entry["tar"], entry["scenes"]) for entry in done]))
+    if work.url:
+        for name in (RECORDS, DATASET):
+            target.put({name: (work.out / name).read_bytes()})
 
 
 def again(

@@ -39,8 +39,11 @@ class Plan:
     """All that is decided before the first ray is cast; a dry run prints it.
 
     Attributes:
+        out: the local folder: of the dataset, or, with ``url``, of what is needed to make it.
         subjects, floor_splits: which split each subject and each floor belongs to.
         counts: scenes a split.
+        url: an object store where the dataset goes, ``s3://bucket/prefix``; empty for none.
+        tar_scenes: scenes a tar shard; 0 for files of their own.
     """
 
     out: Path
@@ -56,6 +59,13 @@ class Plan:
     counts: Mapping[str, int]
     command: str = ""
     warnings: tuple[str, ...] = field(default=())
+    url: str = ""
+    tar_scenes: int = 0
+
+    @property
+    def name(self) -> str:
+        """What the dataset is called: the last part of where it goes."""
+        return self.url.rstrip("/").rpartition("/")[2] or self.out.resolve().name
 
     def job(self) -> dict[str, dict[str, Any]]:
         """What the output depends on, for the receipts: inputs by digest, options, seed."""
@@ -70,6 +80,7 @@ class Plan:
                 "style": asdict(self.style),
                 "floors": files.digest([[ground.id, ground.sha256] for ground in self.grounds]),
                 "shares": dict(self.shares),
+                **({"tar_scenes": self.tar_scenes} if self.tar_scenes else {}),
             },
         }
 
@@ -85,6 +96,8 @@ def plan(
     style: Style | None = None,
     shares: Mapping[str, float] | None = None,
     command: str = "",
+    url: str = "",
+    tar_scenes: int = 0,
 ) -> Plan:
     """Read what is there and decide who goes where; nothing is written.
 
@@ -93,6 +106,7 @@ def plan(
         floor_spec: folders of photos, ``procedural:N``, or several of them.
         count: number of scenes.
         shares: split name to share.
+        url, tar_scenes: see :class:`Plan`.
 
     Raises:
         BadInput: a folder without usable scans or floors, or fewer of them than there are splits.
@@ -129,6 +143,8 @@ def plan(
         counts=counts,
         command=command,
         warnings=tuple(warnings),
+        url=url,
+        tar_scenes=tar_scenes,
     )
 
 

@@ -76,8 +76,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes, *, durable: bool = Tr
 
 def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = True) -> None:
     """Write ``value`` as JSON with sorted keys, atomically: the same value gives the same bytes."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode(), durable=durable)
+    write_bytes(path, as_json(value), durable=durable)
+
+
+def as_json(value: Any) -> bytes:
+    """The bytes of ``value`` as JSON for people to read: indented, with sorted keys."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def canonical(value: Any) -> bytes:

@@ -11,6 +11,7 @@ from masksmith import files
 from masksmith.errors import BadInput
 
 FOLDER = ".receipts"
+JOB = "job.json"
 
 
 class Receipts:
@@ -30,38 +31,57 @@ class Receipts:
     """
 
     def __init__(self, out: str | os.PathLike[str], stage: str, job: dict[str, Any]) -> None:
-        self.out = Path(out)
-        self.folder = self.out / FOLDER / stage
+        self.out = out if isinstance(out, str) and "://" in out else Path(out)
+        self.folder = Path(out) / FOLDER / stage
         self.job = json.loads(files.canonical(job))
-        note = self.folder / "job.json"
-        if note.exists():
-            try:
-                before = json.loads(note.read_text())
-            except ValueError:
-                before = {"job.json": "unreadable"}
-            if before != self.job:
-                changed = sorted(key for key in {*before, *self.job} if before.get(key) != self.job.get(key))
-                raise BadInput(
-                    self.out,
-                    "an empty folder or the unfinished output of this same command",
-                    f"output of a run with other {', '.join(changed)}",
-                    "give another folder, or delete that one",
-                )
-        else:
-            files.write_json(note, self.job)
+        note = self._read(JOB)
+        if note is None:
+            self._write(JOB, self.job)
+            return
+        try:
+            before = json.loads(note)
+        except ValueError:
+            before = {JOB: "unreadable"}
+        if before != self.job:
+            changed = sorted(key for key in {*before, *self.job} if before.get(key) != self.job.get(key))
+            raise BadInput(
+                self.out,
+                "an empty folder or the unfinished output of this same command",
+                f"output of a run with other {', '.join(changed)}",
+                "give another folder, or delete that one",
+            )
 
     def path(self, index: int) -> Path:
-        return self.folder / f"{index:06d}.json"
+        return self.folder / _name(index)
 
     def load(self, index: int) -> dict[str, Any] | None:
         """The receipt of shard ``index``, or None where it is not finished."""
+        found = self._read(_name(index))
         try:
-            loaded: dict[str, Any] = json.loads(self.path(index).read_text())
-        except (FileNotFoundError, ValueError):
+            loaded: dict[str, Any] | None = None if found is None else json.loads(found)
+        except ValueError:
             return None
         return loaded
 
     def save(self, index: int, result: dict[str, Any]) -> None:
         """Flush the output's file system, then write the receipt: its presence means the shard is whole."""
+        self._flush()
+        self._write(_name(index), result)
+
+    # where receipts are kept: overridden for places that are no folder
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, value: dict[str, Any]) -> None:
+        files.write_json(self.folder / name, value)
+
+    def _flush(self) -> None:
         files.sync(self.out)
-        files.write_json(self.path(index), result)
+
+
+def _name(index: int) -> str:
+    return f"{index:06d}.json"
