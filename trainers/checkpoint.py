@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import warnings
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from masksmith import files
 from masksmith.errors import BadInput, unknown_choice
+from trainers.channels import narrow
 from trainers.models import MODELS, build, outline
 from trainers.networks.layers import Network
 
@@ -52,7 +54,24 @@ def about_network(network: Network) -> dict[str, str]:
         "classes": str(network.classes),
         "size": "x".join(map(str, network.size)),
     }
-    return about | ({"pretrained": network.pretrained} if network.pretrained else {})
+    about |= {"pretrained": network.pretrained} if network.pretrained else {}
+    return about | ({"channels": json.dumps(dict(network.channels))} if network.channels else {})
+
+
+def as_stored(network: Network, notes: Mapping[str, str], place: str | os.PathLike[str]) -> None:
+    """Give a fresh network the channels of a pruned one, as the notes of its weights tell; others stay whole.
+
+    Raises:
+        BadInput: channels that the network cannot have.
+    """
+    text = notes.get("channels")
+    if not text:
+        return
+    try:
+        told = {str(name): int(count) for name, count in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        raise BadInput(place, "the number of channels of blocks", repr(text[:60]), _REMEDY) from None
+    narrow(network, told, where=str(place))
 
 
 def save_state(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
@@ -146,6 +165,7 @@ def load(path: str | os.PathLike[str], *, model: str | None = None) -> Network:
     if named not in MODELS:
         raise BadInput(place, "weights of a network known here", f"weights of {named}", "install a newer masksmith")
     network = build(named, _classes(place, weights))
+    as_stored(network, weights.notes, place)
     wrong = _differences(network, weights.tensors)
     if wrong:
         raise BadInput(place, f"the weights of {named}", wrong, _REMEDY)

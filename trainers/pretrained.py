@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from masksmith import files
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
-from trainers.checkpoint import load, read_weights
+from trainers.channels import narrow
+from trainers.checkpoint import as_stored, load, load_state, read_weights
 from trainers.networks.layers import IMAGENET_MEAN, IMAGENET_STD, Network, Pictured
 from trainers.networks.mobile import TRUNKS, MobileTrunk
 from trainers.networks.resnet import RESNETS, ResNetTrunk
@@ -197,8 +198,25 @@ def start_from(network: Network, start: str) -> None:
         raise BadInput(
             start, f"weights for {network.classes} classes", f"for {trained.classes}", "start from other weights"
         )
+    if trained.channels:
+        narrow(network, trained.channels, where=start)
     network.load_state_dict(trained.state_dict())
     network.pretrained = trained.pretrained
+
+
+def begin(network: Network, start: str, last: Path) -> None:
+    """As :func:`start_from`; where there is a state to go on from, only the network's form is made ready for it.
+
+    Args:
+        last: the run's ``last.pt``, which may be missing.
+
+    Raises:
+        UsageProblem, BadInput, EnvironmentFault: as :func:`start_from`.
+    """
+    if last.exists():
+        as_stored(network, load_state(last).get("notes") or {}, last)
+    else:
+        start_from(network, start)
 
 
 def _nowhere(repository: str, name: str, there: Path, reason: str) -> EnvironmentFault:

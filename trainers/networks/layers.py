@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +20,7 @@ class Pictured(nn.Module):
         inputs: ``("image",)`` or ``("image", "prior")``, in the order of ``forward``.
         size: (height, width) in pixels that it is made for; other sizes work.
         pretrained: the encoder whose published weights it started from and their SHA-256, or empty.
+        channels: block name -> inner channels, where it was pruned; see :mod:`trainers.channels`.
 
     Mean and standard deviation are taken care of inside, so that nothing outside has to know them.
     """
@@ -25,6 +29,7 @@ class Pictured(nn.Module):
     inputs: tuple[str, ...] = ("image",)
     size: tuple[int, int] = (256, 256)
     pretrained: str = ""
+    channels: Mapping[str, int] = MappingProxyType({})
     mean: Tensor
     std: Tensor
 
