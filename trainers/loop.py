@@ -1,42 +1,47 @@
-"""The training loop: one process, a validation an epoch, the best weights kept, and a run that goes on when stopped.
+"""The training loop: a validation an epoch, the best weights kept, and a run that goes on when stopped.
 
 With one torch thread a run that was stopped and goes on ends with the same weights, bit for bit, as one that was
 not: batches and dropout depend on the seed and the step alone. A time budget is the exception, for there the
 learning rate follows the clock.
+
+Under torchrun several processes train one network, see :mod:`trainers.ranks`; rank 0 alone writes, and its clock is
+the one that counts.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable
+from dataclasses import asdict
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from loaders import Batch, Batches, PriorHistogram, fill_self_priors
+from loaders import Batch, Batches, PriorHistogram
 from masksmith import files, seeds
 from masksmith.errors import BadInput, CheckFailed, EnvironmentFault
+from trainers import machine
 from trainers.ahead import Ahead
-from trainers.checkpoint import BEST, LAST, about_network, load_state, save_state, save_weights
+from trainers.checkpoint import BEST, LAST, about_network, as_stored, load_state, save_state, save_weights
+from trainers.curves import draw_curves
 from trainers.heldout import HeldOut
 from trainers.models import build
-from trainers.networks.layers import Network, foreground
+from trainers.networks.layers import Network
 from trainers.objective import Objective
 from trainers.plan import Plan, same_job
-from trainers.predict import pick_device
 from trainers.presets import NONE, Settings
 from trainers.pretrained import start_from
+from trainers.ranks import Ranks, joined
 from trainers.runlog import RunLog
 from trainers.runs import RUN, Result, describe, same_run
 from trainers.schedule import Schedule
+from trainers.step import Stepper, layout
 from trainers.stopping import Clock, Stopped, StopSign, stop_sign
+from trainers.whole import see_whole_batches
 
 SAVE_EVERY_S = 60.0
 
@@ -57,13 +62,15 @@ def train(
 
     Args:
         plan: from :func:`trainers.make_plan`.
-        out: the run's folder: ``run.json``, ``best.safetensors``, ``last.pt``, ``log.csv``, ``tensorboard/``.
-        on_step: called with the number of steps taken and the loss.
-        on_epoch: called with the log's row.
+        out: the run's folder: ``run.json``, ``best.safetensors``, ``last.pt``, ``log.csv``, ``curves.png``,
+            ``tensorboard/``.
+        on_step: called with the number of steps taken and the loss, on every rank.
+        on_epoch: called with the log's row, on every rank.
         started: ``time.monotonic()`` at which the time budget began; None = now.
         cache: a folder for decoded pictures, see :class:`loaders.Batches`; what is learnt does not depend on it.
 
     Raises:
+        UsageProblem: the batch does not divide among the processes.
         BadInput: the folder holds another run; a file of the data is damaged.
         CheckFailed: the loss is not a number.
         EnvironmentFault: the disk is full, or another process trains there; what was saved before stays.
@@ -71,54 +78,59 @@ def train(
     """
     began = time.monotonic() if started is None else started
     folder = files.writable(out)
-    device = pick_device(plan.settings.device)
-    with files.sole_writer(folder), stop_sign() as sign, _as_set(plan.settings), contextlib.ExitStack() as stack:
+    settings = plan.settings
+    with contextlib.ExitStack() as stack:
+        ranks = stack.enter_context(joined(settings.device))
+        ranks.check_batch(settings.batch)
+        if ranks.main:
+            stack.enter_context(files.sole_writer(folder))
+        ranks.wait()
+        sign = stack.enter_context(stop_sign())
+        stack.enter_context(machine.as_set(settings.threads))
         before = same_run(folder, plan.job(), "records", defaults=Settings().as_json())
         if before is not None and before.get("result"):
             return Result(**before["result"])
+        ranks.wait()  # all have read what rank 0 writes next
         try:
-            run = _Run(plan, folder, device, began, stack, sign, cache)
+            run = _Run(plan, folder, ranks, began, stack, sign, cache)
         except Stopped:  # nothing was done yet
             raise KeyboardInterrupt from None
-        files.write_json(folder / RUN, run.description())
-        run.log = stack.enter_context(RunLog(folder, run.step))
+        if ranks.main:
+            files.write_json(folder / RUN, run.description())
+            run.log = stack.enter_context(RunLog(folder, run.step))
         try:
             run.go(on_step or (lambda step, loss: None), on_epoch or (lambda row: None))
         except Stopped:
             run.save()
             raise KeyboardInterrupt from None
         result = run.result()
-        files.write_json(folder / RUN, {**run.description(), "result": asdict(result)})
+        if ranks.main:
+            files.write_json(folder / RUN, {**run.description(), "result": asdict(result)})
+        ranks.wait()
         return result
 
 
 class _Run:
     """The moving parts of one run."""
 
-    log: RunLog
+    log: RunLog | None = None
 
     def __init__(
         self,
         plan: Plan,
         folder: Path,
-        device: torch.device,
+        ranks: Ranks,
         began: float,
         stack: contextlib.ExitStack,
         sign: StopSign,
         cache: str | os.PathLike[str] | None,
     ) -> None:
         settings = plan.settings
-        self.plan, self.settings, self.folder, self.device, self.sign = plan, settings, folder, device, sign
-        self.layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        network = build(
-            settings.model, plan.classes, dropout=settings.dropout, seed=seeds.integer(settings.seed, "weights")
-        )
-        network.size = settings.size
-        if not (folder / LAST).exists():  # a run that goes on has weights
-            start_from(network, settings.start)
-        self.network: Network = network.to(device=device, memory_format=self.layout)  # type: ignore[call-overload]
-        self.objective = Objective(settings, self.network)
-        self.optimiser = _optimiser(settings, self.network)
+        self.plan, self.settings, self.folder, self.ranks, self.sign = plan, settings, folder, ranks, sign
+        before = self._read()
+        self.network = self._built(before)
+        self.objective = Objective(settings, self.network, ranks)
+        self.stepper = Stepper(settings, self.network, self.objective, ranks)
         self.schedule = Schedule(settings, plan.steps, plan.steps_per_epoch)
         self.step = self.validated_at = 0
         self.rows: list[dict[str, Any]] = []
@@ -126,7 +138,8 @@ class _Run:
         self.kinds = PriorHistogram()
         self.running = {"loss": 0.0, "steps": 0.0, "seconds": 0.0, "waiting": 0.0}
         self.trained_s = 0.0
-        before = self._restore()
+        self.ended = ""
+        spent = 0.0 if before is None else self._restore(before)
         common: dict[str, Any] = {"size": settings.size, "batch_size": settings.batch, "foreground": plan.merged}
         self.batches = stack.enter_context(
             Batches(
@@ -137,68 +150,96 @@ class _Run:
                 seed=settings.seed,
                 workers=settings.workers,
                 cache=cache,
+                share=(ranks.rank, ranks.world),
                 **common,
             )
         )
         if settings.workers:  # started later, it would let Ctrl-C through to the workers again
             resource_tracker.ensure_running()
-        self.stream = stack.enter_context(Ahead(self.batches.stream(self.step), self._laid_out))
+        self.stream = stack.enter_context(Ahead(self.batches.stream(self.step), self.stepper.laid_out))
         validation = Batches(plan.manifest, "val", seed=settings.seed, drop_last=False, **common)
-        self.heldout = HeldOut(validation, settings.val_records, check=sign.check)
+        self.check = sign.check if ranks.world == 1 else None  # several agree between steps
+        self.heldout = HeldOut(validation, settings.val_records, check=self.check, ranks=ranks)
         budget = settings.minutes * 60 if settings.minutes else None
-        self.clock = Clock(began, before, budget)
+        self.clock = Clock(began, spent, budget)
         if budget is not None:
             self._rehearse()
         self.saved_at = time.monotonic()
+
+    def _built(self, before: dict[str, Any] | None) -> Network:
+        """The network with its first weights; those of a run that goes on come with its state."""
+        settings = self.settings
+        network = build(
+            settings.model, self.plan.classes, dropout=settings.dropout, seed=seeds.integer(settings.seed, "weights")
+        )
+        network.size = settings.size
+        if before is None:
+            start_from(network, settings.start)
+        else:
+            as_stored(network, before.get("notes") or {}, self.folder / LAST)
+        see_whole_batches(network, self.ranks)
+        placed: Network = network.to(device=self.ranks.device, memory_format=layout(settings))  # type: ignore[call-overload]
+        return placed
 
     def go(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
         """Train to the end of the run."""
         self.network.train()
         while True:
+            used, over = self._agree()
             due = self.step % self.plan.steps_per_epoch == 0 and self.step > 0
-            ending = self.step >= self.plan.steps or self.clock.over
-            if (due or ending) and self.validated_at < self.step:
+            if (due or over or self.step >= self.plan.steps) and self.validated_at < self.step:
                 on_epoch(self._validate())
-                ending = ending or self.clock.over
-            if ending and self.step > 0:
+                used, over = self._agree()
+            if self.step > 0 and self._has_ended(over):
                 return
-            loss = self._train_step()
+            loss = self._train_step(used)
             on_step(self.step, loss)
             if time.monotonic() - self.saved_at > SAVE_EVERY_S:
                 self.save()
-            self.sign.check()
 
-    def _train_step(self) -> float:
+    def _agree(self) -> tuple[float, bool]:
+        """The share of the time budget that is used, and whether it is over, by rank 0's clock.
+
+        Raises:
+            Stopped: a signal came, to any rank.
+        """
+        main = self.ranks.main
+        told = [float(self.sign.set), self.clock.used * main, float(self.clock.over and main)]
+        stop, used, over = self.ranks.add(told)
+        if stop:
+            raise Stopped
+        return used, over > 0
+
+    def _has_ended(self, over: bool) -> bool:
+        patience = self.settings.stop_after
+        if self.step >= self.plan.steps:
+            self.ended = "all steps done"
+        elif over:
+            self.ended = "time budget used"
+        elif patience and self.rows and len(self.rows) - self._best_epoch() >= patience:
+            self.ended = f"no better for {patience} epochs"
+        return bool(self.ended)
+
+    def _best_epoch(self) -> int:
+        return max(row["epoch"] for row in self.rows if row["best"])
+
+    def _train_step(self, used: float) -> float:
         start = time.monotonic()
         batch = self._next()
         arrived = time.monotonic()
-        lr = self.schedule.lr(self.step, self.clock.used)
-        for group in self.optimiser.param_groups:
-            group["lr"] = lr
-        batch = self._on_device(batch)
+        lr = self.schedule.lr(self.step, used)
+        batch = self.stepper.placed(batch)
         if batch.prior_kind is not None:
             self.kinds.add(batch.prior_kind.tolist())
-            batch = fill_self_priors(batch, self._predict)
-        loss = self._forward(batch)
-        value = loss.item()
-        if value != value or abs(value) == float("inf"):
-            raise CheckFailed(
-                f"the loss became {value} at step {self.step + 1} (learning rate {lr:.3g}); the batch was "
-                f"{', '.join(batch.ids)}; look at these images and masks, or take a smaller lr or a clip_norm"
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.objective.after_backward(self.network)
-        if self.settings.clip_norm:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip_norm)
-        self.optimiser.step()
+        value = self.stepper.take(batch, self.step, lr)
         self.step += 1
         now = time.monotonic()
         self.clock.stepped(now - start)
         for key, more in (("loss", value), ("steps", 1), ("seconds", now - start), ("waiting", arrived - start)):
             self.running[key] += more
         self.trained_s += now - start
-        self.log.step(self.step, value, lr)
+        if self.log is not None:
+            self.log.step(self.step, value, lr)
         return value
 
     def _next(self) -> Batch:
@@ -210,52 +251,11 @@ class _Run:
                 f"a loading process died ({fault}); run the same command again to go on, with fewer workers"
             ) from fault
 
-    def _forward(self, batch: Batch) -> Tensor:
-        given = self._inputs(batch.image, batch.prior)
-        mixed = self.settings.amp and self.device.type == "cuda"
-        precision = torch.autocast("cuda", torch.bfloat16) if mixed else contextlib.nullcontext()
-        with precision, self._own_chance():
-            logits = self.network(*given)
-        return self.objective(self.network, given, logits.float(), batch)
-
-    @contextlib.contextmanager
-    def _own_chance(self) -> Iterator[None]:
-        """Dropout draws from torch's generator: seed it by the step, and give it back as it was."""
-        if not self.settings.dropout:
-            yield
-            return
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seeds.integer(self.settings.seed, "dropout", self.step))
-            yield
-
-    def _predict(self, images: Tensor, priors: Tensor) -> Tensor:
-        """The network's own answer for self priors, with the weights of this step."""
-        self.network.eval()
-        try:
-            return foreground(self.network(*self._inputs(images, priors)))
-        finally:
-            self.network.train()
-
-    def _inputs(self, images: Tensor, priors: Tensor | None) -> list[Tensor]:
-        if "prior" not in self.network.inputs:
-            return [images]
-        return [images, torch.zeros_like(images[:, :1]) if priors is None else priors]
-
-    def _laid_out(self, batch: Batch) -> Batch:
-        return replace(batch, image=batch.image.contiguous(memory_format=self.layout))
-
-    def _on_device(self, batch: Batch) -> Batch:
-        if self.device.type == "cpu":
-            return batch
-        names = ("image", "mask", "prior", "warped", "prior_kind")
-        there = {name: getattr(batch, name) for name in names}
-        return replace(batch, **{name: value.to(self.device) for name, value in there.items() if value is not None})
-
     def _validate(self) -> dict[str, Any]:
         start = time.monotonic()
-        lr, cooling = self.optimiser.param_groups[0]["lr"], self._cooling()
-        score = self.heldout.score(self.network, self.objective.loss, check=self.sign.check)
-        if score.loss != score.loss or abs(score.loss) == float("inf"):
+        lr, cooling = self.stepper.optimiser.param_groups[0]["lr"], self._cooling()
+        score = self.heldout.score(self.stepper.judged, self.objective.loss, check=self.check)
+        if not math.isfinite(score.loss):
             raise CheckFailed(
                 f"the validation loss became {score.loss} after step {self.step}; the weights of step "
                 f"{self.best_step} are kept in {self.folder / BEST}; take a smaller lr or a clip_norm"
@@ -281,10 +281,12 @@ class _Run:
         self.rows.append(row)
         self.validated_at = self.step
         self.running = dict.fromkeys(running, 0.0)
-        if better:
-            save_weights(self.folder / BEST, self.network, self._notes())
+        if better and self.ranks.main:
+            save_weights(self.folder / BEST, self.stepper.judged, self._notes())
         self.save()
-        self.log.epoch(self.rows, self.kinds.shares() if self.kinds.total else None)
+        if self.log is not None:
+            self.log.epoch(self.rows, self.kinds.shares() if self.kinds.total else None)
+            draw_curves(self.folder, self.rows, f"{self.settings.preset}: {self.settings.model}, {self.folder.name}")
         self.clock.closing(time.monotonic() - start)
         return row
 
@@ -307,12 +309,17 @@ class _Run:
         }
 
     def save(self) -> None:
-        """Write what the run needs to go on."""
+        """Write what the run needs to go on; rank 0 does."""
+        self.saved_at = time.monotonic()
+        if not self.ranks.main:
+            return
+        average = self.stepper.average
         state = {
             "job": json.dumps(self.plan.job(), sort_keys=True),
             "network": self.network.state_dict(),
             "notes": about_network(self.network),
-            "optimiser": self.optimiser.state_dict(),
+            "average": None if average is None else average.state(),
+            "optimiser": self.stepper.optimiser.state_dict(),
             "schedule": self.schedule.state(),
             "step": self.step,
             "validated_at": self.validated_at,
@@ -327,18 +334,29 @@ class _Run:
         save_state(self.folder / LAST, state)
         self.saved_at = time.monotonic()
 
-    def _restore(self) -> float:
-        """Go on where ``last.pt`` was written; the seconds used before."""
+    def _read(self) -> dict[str, Any] | None:
+        """What ``last.pt`` holds of this run; None where it has not been written."""
         place = self.folder / LAST
         if not place.exists():
-            return 0.0
+            return None
         state = load_state(place)
         try:
-            if not same_job(json.loads(state["job"]), self.plan.job()):
-                raise BadInput(place, "the state of this run", "that of another", "give another --out, or delete it")
+            same = same_job(json.loads(state["job"]), self.plan.job())
+        except (KeyError, TypeError, ValueError, AttributeError) as fault:
+            raise _no_state(place, fault) from None
+        if not same:
+            raise BadInput(place, "the state of this run", "that of another", "give another --out, or delete it")
+        return state
+
+    def _restore(self, state: dict[str, Any]) -> float:
+        """Go on where ``last.pt`` was written; the seconds used before."""
+        try:
             self.network.load_state_dict(state["network"])
             self.network.pretrained = str(state["notes"].get("pretrained", ""))
-            self.optimiser.load_state_dict(state["optimiser"])
+            if self.stepper.average is not None:
+                self.stepper.average.restore(state["average"])
+                self.stepper.average.network.pretrained = self.network.pretrained
+            self.stepper.optimiser.load_state_dict(state["optimiser"])
             self.schedule.restore(state["schedule"])
             self.step, self.validated_at = int(state["step"]), int(state["validated_at"])
             self.rows, self.running = list(state["rows"]), dict(state["running"])
@@ -347,13 +365,11 @@ class _Run:
             self.trained_s = float(state["trained_s"])
             return float(state["seconds"])
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            raise BadInput(
-                place, "the state of a run", f"something else ({fault})", "delete it to start again"
-            ) from None
+            raise _no_state(self.folder / LAST, fault) from None
 
     def description(self) -> dict[str, Any]:
         """``run.json``."""
-        told = describe(self.plan, self.network, self.device)
+        told = describe(self.plan, self.network, self.ranks)
         shares = self.kinds.shares() if self.kinds.total else None
         if told["priors"]:
             told["priors"]["realised"] = shares
@@ -370,28 +386,9 @@ class _Run:
             epochs=len(self.rows),
             seconds=self.clock.seconds,
             images_per_s=self.step * self.settings.batch / max(self.trained_s, 1e-9),
-            ended="all steps done" if self.step >= self.plan.steps else "time budget used",
+            ended=self.ended,
         )
 
 
-def _optimiser(settings: Settings, network: nn.Module) -> torch.optim.Optimizer:
-    # "fused" is one kernel for all parameters: a third of the time on a CPU as well
-    parameters, decay = network.parameters(), settings.weight_decay
-    if settings.optimiser == "sgd":
-        return torch.optim.SGD(parameters, settings.lr, momentum=settings.momentum, weight_decay=decay, fused=True)
-    kind = torch.optim.AdamW if settings.optimiser == "adamw" else torch.optim.Adam
-    return kind(parameters, settings.lr, weight_decay=decay, fused=True)
-
-
-@contextlib.contextmanager
-def _as_set(settings: Settings) -> Iterator[None]:
-    """The number of threads, and no denormal numbers (a tenth of a step with some weights); both given back."""
-    before = torch.get_num_threads()
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(False)
-        torch.set_num_threads(before)
+def _no_state(place: Path, fault: Exception) -> BadInput:
+    return BadInput(place, "the state of a run", f"something else ({fault})", "delete it to start again")

@@ -51,7 +51,10 @@ class Settings:
         minutes: the time budget, validation included; None = all epochs.
         cooldown: the last share of the run in which the learning rate falls to 1 % along a cosine; None = 0.25
             with a time budget, 0 without.
-        amp: bfloat16 mixed precision, on a GPU.
+        ema: decay of the moving average of the weights, which is then validated and kept as the best; 0 = none.
+        stop_after: end after so many epochs without a better validation; 0 = never.
+        amp: bfloat16 mixed precision, on a GPU and on a CPU that has arithmetic for it; ``amp_any_cpu`` takes it on
+            others too, where it is slower.
         channels_last: the memory layout; a quarter faster on CPUs.
         threads: of torch; 0 = as they are.
         device: ``cpu``, ``cuda``, or ``auto``: a GPU where there is one.
@@ -87,7 +90,10 @@ class Settings:
     workers: int = 0
     minutes: float | None = None
     cooldown: float | None = None
+    ema: float = 0.0
+    stop_after: int = 0
     amp: bool = False
+    amp_any_cpu: bool = False
     channels_last: bool = True
     threads: int = 0
     device: str = "auto"
@@ -134,6 +140,15 @@ def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> Settin
     parsed = {key: _parsed(key, value) for key, value in (overrides or {}).items()}
     values |= own.get(parsed.get("model", values.get("model", "")), {})
     return checked({**values, **parsed, "preset": name})
+
+
+def changed(settings: Settings, overrides: Mapping[str, str]) -> Settings:
+    """Settings with some of them changed, as :func:`load_preset` changes a preset's.
+
+    Raises:
+        UsageProblem: an unknown key, a value of the wrong type or outside its range.
+    """
+    return checked({**settings.as_json(), **{key: _parsed(key, text) for key, text in overrides.items()}})
 
 
 def checked(values: Mapping[str, Any]) -> Settings:
@@ -183,6 +198,8 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "workers": (lambda v: v >= 0, "at least 0"),
     "minutes": (lambda v: 0 < v < math.inf, "above 0"),
     "cooldown": (lambda v: 0 <= v <= 1, "from 0 to 1"),
+    "ema": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
+    "stop_after": (lambda v: v >= 0, "at least 0"),
     "threads": (lambda v: v >= 0, "at least 0"),
 }
 

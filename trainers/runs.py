@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from loaders import MIXES
 from masksmith.errors import BadInput
 from trainers import machine
+from trainers.models import count_parameters
 from trainers.networks.layers import Network
 from trainers.plan import Plan
 from trainers.presets import NONE
+from trainers.ranks import Ranks
 
 RUN = "run.json"
 
@@ -30,7 +30,7 @@ class Result:
         steps, epochs: taken and validated.
         seconds: of all starts.
         images_per_s: while training, loading included, validation left out.
-        ended: ``all steps done`` or ``time budget used``.
+        ended: ``all steps done``, ``time budget used`` or ``no better for N epochs``.
     """
 
     run: str
@@ -43,7 +43,7 @@ class Result:
     ended: str
 
 
-def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, Any]:
+def describe(plan: Plan, network: Network, ranks: Ranks) -> dict[str, Any]:
     """What ``run.json`` says of a run from its start on."""
     settings = plan.settings
     mixed = settings.priors != NONE
@@ -53,7 +53,7 @@ def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, An
         "preset": settings.preset,
         "options": settings.as_json(),
         "model": settings.model,
-        "parameters": plan.parameters,
+        "parameters": count_parameters(network),
         "inputs": list(network.inputs),
         "outputs": network.outputs,
         "classes": dict(plan.manifest.info.classes),
@@ -67,7 +67,7 @@ def describe(plan: Plan, network: Network, device: torch.device) -> dict[str, An
         },
         "notes": list(plan.notes),
         "git": machine.git_state(),
-        "environment": machine.describe(device),
+        "environment": {**machine.describe(ranks.device), "ranks": ranks.world},
         "priors": {"mix": settings.priors, "wanted": MIXES[settings.priors].shares} if mixed else None,
     }
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masksmith.errors import BadInput, UsageProblem
-from trainers import build, count_parameters, load, save_weights
+from trainers import Settings, build, count_parameters, load, make_plan, save_weights, train
 from trainers.channels import narrow, spaces, widths
 from trainers.networks.layers import Network
 from trainers.pruning import LEAST, apply_cut, apply_mask, plan_cut, saving
@@ -182,3 +183,25 @@ def test_notes_that_do_not_fit_are_refused(told: Any, message: str, tmp_path: Pa
     if isinstance(told, dict):
         with pytest.raises(BadInput, match=message):
             narrow(build(RESIDUAL), told)
+
+
+def test_training_goes_on_from_pruned_weights_and_after_a_stop(
+    discs: MakeDiscs, small: Callable[..., Settings], tmp_path: Path
+) -> None:
+    network = worn(CHAINED, 6)
+    smaller = apply_cut(network, plan_cut(network, 0.5))
+    save_weights(tmp_path / "pruned.safetensors", smaller)
+    settings = small(model=CHAINED, start=str(tmp_path / "pruned.safetensors"))
+    plan = make_plan(discs(), settings)
+    train(plan, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            plan, tmp_path / "parts", on_step=lambda step, _: signal.raise_signal(signal.SIGINT) if step == 4 else None
+        )
+    (tmp_path / "pruned.safetensors").unlink()  # a run that goes on has its own weights
+    train(plan, tmp_path / "parts")
+    ends = [load(tmp_path / name) for name in ("whole", "parts")]
+    assert all(torch.equal(value, ends[1].state_dict()[key]) for key, value in ends[0].state_dict().items())
+    assert ends[0].channels == smaller.channels
+    told = json.loads((tmp_path / "whole" / "run.json").read_text())
+    assert told["parameters"] == count_parameters(smaller)
