@@ -83,7 +83,7 @@ def generate(
     from datagen import generate as making
     from datagen import plan as planning
     from datagen.bank import Rig
-    from datagen.scenes import Style
+    from datagen.scenes import VARIED, Style
     from masksmith import engine as engines
 
     if varied and plain:
@@ -92,7 +92,7 @@ def generate(
     style = Style(size=size, effects=not plain)
     rig = Rig(views=views, canvas=canvas, scanner=scanner, skin=skin)
     if varied:
-        style = replace(style, rug_share=0.3, tint_share=0.6, empty_share=0.02)
+        style = replace(VARIED, size=size)
         rig = replace(rig, trousers_share=0.35)
     work = planning.plan(
         scans=scan_specs,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datagen import bank, cameras, compose, cutouts, flow, gestures, ground, lights, scenes, surface
+from datagen import bank, blends, cameras, compose, cutouts, flow, gestures, ground, lights, optics, scenes, surface
 from datagen.cameras import Camera
 from datagen.compose import Scene
 from datagen.develop import develop, to_linear
@@ -124,7 +124,8 @@ def draw(
     scene = scenes.draw(own, index, rank, choice, style.size, replace(style, empty_share=0.0))
     middle = (style.size - 1) / 2
     scene["window"] = {"centre_px": [middle, middle], "side_px": float(style.size), "roll_deg": 0.0}
-    scene["lens"] |= {"motion_px": 0.0, "motion_deg": 0.0}
+    scene["lens"] |= {"motion_px": 0.0, "motion_deg": 0.0, **optics.CLEAR}  # flow is that of a pinhole camera
+    scene["blend"], scene["floor"]["as_is"] = dict(blends.ALPHA), False
     if scene["rug"]:
         scene["rug"]["folds"] = 0.0  # folds are drawn in the picture and would not stay on the floor
     key = scene["cutout"]["file"]

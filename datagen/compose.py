@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from datagen import blends, optics, veils
 from datagen.cutouts import Cutout
 from datagen.develop import develop, kelvin_to_rgb, to_linear
-from datagen.ground import Ground, laid
+from datagen.ground import Ground, laid, taken
 from masksmith import seeds
 
 Floats = npt.NDArray[np.float32]
@@ -44,27 +45,60 @@ class Scene:
 def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Ground | None = None) -> Scene:
     """Draw the scene of ``recipe``; ``rug`` is the floor of its rug, where it has one."""
     size = int(recipe["size"])
-    view = _view(recipe["window"], size)
+    view = scene_view(recipe["window"], size)
     if not recipe["effects"]:
         return _plain(recipe, cutout, below, view, size)
     sky, lamp = _colours_of_light(recipe["light"])
-    image = _floor_colour(recipe, below, rug, view @ cutout.camera.floor_homography(), size)
+    to_px = view @ cutout.camera.floor_homography()
+    image = _floor_colour(recipe, below, rug, to_px, size)
     if recipe["empty"]:
         image *= (sky + lamp).astype(np.float32)
-        empty = np.zeros((size, size), np.uint8)
-        return Scene(develop(image, recipe), empty, empty.astype(np.float32))
+        return _photographed(recipe, image, np.zeros((size, size), np.uint8), view, cutout)
     none = np.zeros(3)
     # an open floor gets light 1 in all; what faces the lamp gets more than the floor does
     lamp_front = lamp / max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
-    image *= _light(_floor_light(cutout, view, size), np.stack([sky, lamp, none, none]) / 255)
+    floor_light = _floor_light(cutout, view, size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
+    veil = recipe["veil"]
+    if veil:
+        lies, rises = veils.seen(veil, veils.pattern(veil), cutout.camera, cutout.about["lamp"], view, size)
+        floor_light = veils.shaded(floor_light, lies, (1,))
+    image *= _light(floor_light, np.stack([sky, lamp, none, none]) / 255)
     if foot is not None:
+        shade = veils.shaded(foot.shade, rises[foot.place], (1, 2)) if veil else foot.shade
         linear = cv2.LUT(foot.colour, to_linear())
-        linear *= _light(foot.shade, np.stack([sky / 128, lamp_front / 128, none, none]))
-        linear += _light(foot.shade, np.stack([none, none, lamp_front * 0.22 / 255, none]))
-        image[foot.place] = cv2.blendLinear(linear, image[foot.place], *_weights(foot.cover))
+        linear *= _light(shade, np.stack([sky / 128, lamp_front / 128, none, none]))
+        linear += _light(shade, np.stack([none, none, lamp_front * 0.22 / 255, none]))
+        image[foot.place] = blends.joined(linear, image[foot.place], foot.cover, recipe["blend"])
         whole[foot.place] = foot.shade[..., 3]
-    return _scene(develop(image, recipe), whole)
+    return _photographed(recipe, image, whole, view, cutout)
+
+
+def _photographed(
+    recipe: Mapping[str, Any],
+    linear: Floats,
+    skin: npt.NDArray[np.uint8],
+    view: npt.NDArray[np.float64],
+    cutout: Cutout,
+) -> Scene:
+    """What a camera makes of the light: (S, S, 3) linear, and the (S, S) share of skin through the same lens."""
+    lens = recipe["lens"]
+    if lens.get("depth_px", 0) > 0:
+        linear = optics.focused(linear, lens, view @ cutout.camera.floor_homography())
+    bend = optics.bend(lens, linear.shape[0], optical_centre(view, cutout))
+    if bend is not None:
+        maps = bend.maps()
+        linear, skin = optics.bent(linear, maps), optics.bent(skin, maps)
+    if lens.get("vignette", 0) > 0:
+        linear = optics.darkened(linear, lens["vignette"])
+    return _scene(develop(linear, recipe), skin)
+
+
+def optical_centre(view: npt.NDArray[np.float64], cutout: Cutout) -> tuple[float, float]:
+    """(x, y) of the scene where the cutout's camera looks, in its pixels; may lie outside."""
+    middle = (cutout.camera.size - 1) / 2
+    x, y, _ = view @ np.array([middle, middle, 1.0])
+    return float(x), float(y)
 
 
 @dataclass(frozen=True)
@@ -179,7 +213,8 @@ def _floor_colour(
     recipe: Mapping[str, Any], below: Ground, rug: Ground | None, to_px: npt.NDArray[np.float64], size: int
 ) -> Floats:
     """(S, S, 3) linear colour of the floor without light, with rug and sheet on it."""
-    floor = laid(below, recipe["floor"], to_px, size)
+    as_is = recipe["floor"]["as_is"]
+    floor = taken(below, recipe["floor"], size) if as_is else laid(below, recipe["floor"], to_px, size)
     about = recipe["rug"]
     if about and rug is not None:
         over = laid(rug, about["floor"], to_px, size)
@@ -203,7 +238,7 @@ def _floor_colour(
     return floor
 
 
-def _view(window: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
+def scene_view(window: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
     """(3, 3): canvas pixels to scene pixels."""
     scale = size / window["side_px"]
     angle = np.radians(window["roll_deg"])

@@ -30,8 +30,8 @@ def develop(linear: Floats, recipe: Mapping[str, Any]) -> Bytes:
     if lens["defocus_px"] > 0:
         linear = cv2.GaussianBlur(linear, (0, 0), lens["defocus_px"])
     if lens["motion_px"] > 0:
-        streak = _streak(lens["motion_px"], lens["motion_deg"])
-        linear = cv2.filter2D(linear, -1, streak, borderType=cv2.BORDER_REFLECT_101)
+        kernel = streak(lens["motion_px"], lens["motion_deg"])
+        linear = cv2.filter2D(linear, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
     image: Any = to_srgb(linear)
     if lens["noise"] > 0:
         size = linear.shape[0]
@@ -76,7 +76,7 @@ def _grain(side: int) -> Bytes:
     return np.clip(np.rint(noise * _GRAIN_SIGMA + 128), 0, 255).astype(np.uint8)
 
 
-def _streak(length_px: float, angle_deg: float) -> Floats:
+def streak(length_px: float, angle_deg: float) -> Floats:
     """A normalised motion-blur kernel: a line of ``length_px`` at ``angle_deg``."""
     side = 2 * int(np.ceil(length_px / 2)) + 3
     canvas = np.zeros((side, side), np.uint8)

@@ -63,6 +63,28 @@ def laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64]
     border = cv2.BORDER_WRAP if below.floor.tileable else cv2.BORDER_REFLECT
     way = way @ np.array([[1, 0, corner[0]], [0, 1, corner[1]], [0, 0, 1.0]])
     seen = cv2.warpPerspective(patch, way, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    return _tinted(seen, below, about)
+
+
+def taken(below: Ground, about: Mapping[str, Any], size: int) -> Floats:
+    """(S, S, 3) float32, linear: a square of the floor photo as it was taken, with the perspective of its own camera,
+    upright and half of the times mirrored."""
+    height, width = below.levels[0].shape[:2]
+    whole = min(height, width)
+    side = int(np.clip(whole * min(float(about["scale"]) / 1.6, 1.0), min(size, whole), whole))
+    level = int(np.clip(np.floor(np.log2(max(side / size, 1.0))), 0, len(below.levels) - 1))
+    image = below.levels[level]
+    side = min(side >> level, *image.shape[:2])
+    x, y = (abs(value) / 3 for value in about["offset_m"])
+    row, column = int(y * (image.shape[0] - side)), int(x * (image.shape[1] - side))
+    square = image[row : row + side, column : column + side]
+    square = square[:, ::-1] if about["yaw_deg"] < 180 else square
+    seen = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=cv2.INTER_LINEAR)
+    return _tinted(np.asarray(seen, np.uint8), below, about)
+
+
+def _tinted(seen: Bytes, below: Ground, about: Mapping[str, Any]) -> Floats:
+    """(S, S, 4) bytes of a floor as linear light, in the recipe's tint."""
     linear = np.asarray(cv2.LUT(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), to_linear()), dtype=np.float32)
     if about["tint"]:
         gain = np.array(about["tint"]) / np.maximum(below.mean, 0.02)

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from datagen import blends, optics, veils
 from masksmith import seeds
 
-RECIPE_VERSION = 3
+RECIPE_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,11 @@ class Style:
         tint_share: share of floors in another colour than their photo's.
         empty_share: share of scenes with nothing on the floor: true negatives.
         window: smallest and largest share of the cutout's canvas that a scene shows.
+        blends: (kind, weight) of the ways to join foot and floor, see :mod:`datagen.blends`.
+        veil_share: share of scenes with a shadow of something that is not in the picture.
+        as_is_share: share of floors shown as their photo was taken, instead of laid into the scene's perspective.
+        bend_share, vignette_share, focus_share: shares of lenses that bend lines, darken corners, and blur the floor
+            before and behind a place in focus.
     """
 
     size: int = 256
@@ -40,6 +46,26 @@ class Style:
     tint_share: float = 0.0
     empty_share: float = 0.0
     window: tuple[float, float] = (0.5, 0.97)
+    blends: tuple[tuple[str, float], ...] = (("alpha", 1.0),)
+    veil_share: float = 0.0
+    as_is_share: float = 0.0
+    bend_share: float = 0.0
+    vignette_share: float = 0.0
+    focus_share: float = 0.0
+
+
+VARIED = Style(
+    rug_share=0.3,
+    tint_share=0.6,
+    empty_share=0.02,
+    blends=(("alpha", 0.4), ("feather", 0.15), ("gaussian", 0.2), ("poisson", 0.15), ("motion", 0.1)),
+    veil_share=0.35,
+    as_is_share=0.1,
+    bend_share=0.35,
+    vignette_share=0.4,
+    focus_share=0.2,
+)
+"""What ``--varied`` makes."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +107,12 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         "jpeg_quality": int(rng.integers(78, 97)),
         "noise_seed": int(rng.integers(2**31)),
     }
+    _look(recipe, seeds.rng(seed, "look", index), style)
     if not style.effects:
         recipe["sheet"] = recipe["rug"] = recipe["floor"]["tint"] = None
         recipe["empty"], recipe["window"]["roll_deg"] = False, 0.0
-        recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0}
+        recipe["veil"], recipe["blend"], recipe["floor"]["as_is"] = None, dict(blends.ALPHA), False
+        recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0, **optics.CLEAR}
         recipe["light"] = {
             "lamp_share": 0.5,
             "sky_kelvin": 6500.0,
@@ -96,6 +124,22 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         }
         recipe["jpeg_quality"] = 92
     return recipe
+
+
+def _look(recipe: dict[str, Any], rng: np.random.Generator, style: Style) -> None:
+    """Edges, lens and shadows of others, by a chance of their own: a style without them leaves the rest as it is."""
+    recipe["blend"] = blends.draw(rng, style.blends, style.size)
+    recipe["veil"] = veils.draw(rng, style.veil_share)
+    recipe["floor"]["as_is"] = bool(rng.random() < style.as_is_share)
+    recipe["lens"] |= optics.draw(
+        rng,
+        style.size,
+        bend_share=style.bend_share,
+        vignette_share=style.vignette_share,
+        focus_share=style.focus_share,
+    )
+    # less light, more gain: noise of the darker half of the scenes is the stronger one
+    recipe["lens"]["noise"] = _round(recipe["lens"]["noise"] * recipe["light"]["exposure"] ** -0.5)
 
 
 @lru_cache(maxsize=16)
