@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import gaussian_filter1d, map_coordinates
-from scipy.signal import find_peaks
+from scipy.ndimage import map_coordinates
 from scipy.sparse import coo_matrix, csr_matrix
 
+from datagen import nails
 from masksmith.errors import UsageProblem
 
 Array = npt.NDArray[Any]
@@ -220,32 +220,6 @@ def _speckles(
     return np.asarray(colour * pores[:, None])
 
 
-def toe_tips(vertices: Array, length: float, heel: float) -> list[tuple[float, float, float]]:
-    """(x, z, width) in metres of each toe's tip that the front outline shows, from -x to +x; at most five."""
-    front = vertices[(vertices[:, 2] > heel + 0.66 * length) & (vertices[:, 1] < 0.2 * length)]
-    if len(front) < 50:
-        return []
-    step = 0.004 * length
-    bins = ((front[:, 0] - front[:, 0].min()) / step).astype(int)
-    outline = np.full(int(bins.max()) + 1, -np.inf)
-    np.maximum.at(outline, bins, front[:, 2])
-    known = np.isfinite(outline)
-    outline = np.interp(np.arange(len(outline)), np.flatnonzero(known), outline[known])
-    smooth = gaussian_filter1d(outline, 1.0, mode="nearest")
-    # the toes stand on a slope from the big one to the small one: what counts is how far each sticks out of it
-    out = smooth - gaussian_filter1d(outline, 0.045 * length / step, mode="nearest")
-    ends = np.full(3, float(out.min()) - 0.01 * length)
-    peaks, about = find_peaks(np.concatenate([ends, out, ends]), prominence=0.006 * length, width=1, rel_height=0.7)
-    best = sorted(np.argsort(about["prominences"])[::-1][:5].tolist())
-    first = float(front[:, 0].min())
-    found = []
-    for k in best:
-        column = int(np.clip(peaks[k] - 3, 0, len(smooth) - 1))
-        width = float(np.clip(about["widths"][k] * step, 0.035 * length, 0.115 * length))
-        found.append((first + (column + 0.5) * step, float(smooth[column]), width))
-    return found
-
-
 def _nails(
     colour: Array,
     vertices: Array,
@@ -260,21 +234,7 @@ def _nails(
     gloss = rng.uniform(0.35, 0.7)
     free = rng.uniform(0.72, 0.95)
     plate = _palette(np.array([0.25 * melanin]), 0.0)[0] * np.array([1.0, 0.93, 0.92]) * (1 - 0.25 * melanin)
-    length, heel = extent
-    tips = toe_tips(vertices, length, heel)
-    big = 0 if side == "left" else len(tips) - 1
-    for number, (x, z, wide) in enumerate(tips):
-        width = min(wide, (0.105 if number == big else 0.066) * length)
-        near = np.flatnonzero((np.abs(vertices[:, 0] - x) < width) & (vertices[:, 2] > z - 1.6 * width))
-        near = near[(normals[near, 1] > 0.15) & (vertices[near, 1] < 0.2 * length)]
-        if len(near) < 12:
-            continue
-        tip = near[vertices[near, 2] > z - 0.9 * width]
-        middle = float(np.average(vertices[tip, 0], weights=normals[tip, 1]) + x) / 2 if len(tip) else x
-        aside = (vertices[near, 0] - middle) / (0.31 * width)
-        back = (z - 0.40 * width - vertices[near, 2]) / (0.33 * width)
-        radius = (np.abs(aside) ** 3 + np.abs(back) ** 3) ** (1 / 3)
-        share = (1 - _ramp(radius, 0.82, 1.08)) * _ramp(normals[near, 1], 0.15, 0.4)
+    for near, radius, back, share in nails.plates(vertices, normals, extent, side):
         fold = _bell(radius, 1.12, 0.16) * 0.20
         here = colour[near] * (1 - fold[:, None])
         if polish is not None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from datagen import leg
+from datagen import clothing, leg
 from datagen import trousers as cloth
+from datagen.clothing import BARE, Outfit
 from datagen.foot import Foot
 from datagen.leg import LEG_TOP_M as LEG_TOP_M
 from datagen.shape import NO_FOOT as NO_FOOT
@@ -65,6 +66,8 @@ def from_foot(
     rng: np.random.Generator,
     lean: tuple[float, float] = (0.0, 0.0),
     trousers: Trousers | None = None,
+    outfit: Outfit = BARE,
+    top_m: float = LEG_TOP_M,
 ) -> Surface:
     """Subdivide, colour, set on the floor, bend and lengthen a foot.
 
@@ -72,6 +75,8 @@ def from_foot(
         rng: decides the shape and the tint of the leg that is made up.
         lean: how far the leg leans to +x and +z a metre of height.
         trousers: drawn over the leg, or None.
+        outfit: socks, shoes, and paint on nails or skin.
+        top_m: how far up the leg is continued.
     """
     vertices = foot.vertices.astype(np.float64)
     faces = foot.faces.astype(np.int64)
@@ -85,9 +90,11 @@ def from_foot(
         colours = _colours_from_texture(len(vertices), faces, uv, foot.texture)
     vertices = _stand(vertices)
     height = float(vertices[:, 1].max())
-    made = leg.lengthened(vertices, faces, colours, rng)
+    made = leg.lengthened(vertices, faces, colours, rng, top_m)
     if trousers is not None:
         made = cloth.put_on(made, trousers, rng)
+    if outfit != BARE:
+        made = clothing.dressed(made, outfit, foot.side, rng)
     return finished(made.moved(_bent(made.vertices, lean)), height)
 
 

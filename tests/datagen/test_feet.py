@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen import feet, placing, skin
+from datagen import feet, nails, placing, skin
 from datagen.feet import foot_parameters, parametric_foot
 from datagen.subdivision import catmull_clark, triangles
 from masksmith import seeds
@@ -149,7 +149,7 @@ def test_five_toes_are_found_on_most_made_feet() -> None:
     for index in range(8):
         foot = parametric_foot(2, index)
         low = foot.vertices[foot.vertices[:, 1] < 0.08]
-        tips = skin.toe_tips(foot.vertices, foot.length_m, float(low[:, 2].min()))
+        tips = nails.toe_tips(foot.vertices, foot.length_m, float(low[:, 2].min()))
         counts.append(len(tips))
         assert all(a[0] < b[0] for a, b in itertools.pairwise(tips))
     assert sum(count >= 4 for count in counts) >= 6
