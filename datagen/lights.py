@@ -14,15 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.surface import Surface
+from masksmith import seeds
 
 Floats = npt.NDArray[np.float32]
 
 FLOOR_HALF_M = 0.6  # the floor maps reach this far from the origin
 FLOOR_TEXELS = 256
-SKY_RAYS = 16
+SKY_RAYS = 8  # of a vertex; those around it look elsewhere, and their mean is taken
 LAMP_RAYS = 12
 FLOOR_SKY_RAYS = 32
+_TURNS = 16  # sets of sky rays, dealt out among the vertices
+_RIM_RAYS = 4  # of the lamp's, the outermost: where they and the neighbours' agree, so do the others
 _SKY_COARSER = 2  # the sky's shadow is soft: cast at half the texels
+_LONGEST_M = 0.012  # longer edges are divided before their shadow is looked for
 _BOUNCE = 0.42  # share of the light that a floor of middling colour throws back
 _LIFT_M = 0.0006  # start of a ray above its surface
 
@@ -111,61 +115,128 @@ class Caster:
         hits = self.scene.cast_rays(self._tensor(rays), nthreads=self._threads)
         return hits["primitive_ids"].numpy(), hits["primitive_uvs"].numpy(), hits["t_hit"].numpy()
 
-    def visible(self, origins: Floats, directions: Floats) -> Floats:
-        """(N, K) 1.0 where nothing stands in the way; origins (N, 3), directions (K, 3) or (N, K, 3)."""
+    def hidden(self, rays: Floats) -> npt.NDArray[np.bool_]:
+        """(N,) whether something stands in the way of each ray (N, 6)."""
+        tensor = self._tensor.from_numpy(np.ascontiguousarray(rays, np.float32))
+        found = self.scene.test_occlusions(tensor, nthreads=self._threads).numpy()
+        return cast(npt.NDArray[np.bool_], found)
+
+    def blocked(self, origins: Floats, directions: Floats) -> npt.NDArray[np.bool_]:
+        """(N, K) whether something stands in the way; origins (N, 3), directions (K, 3) or (N, K, 3)."""
         count, each = len(origins), directions.shape[-2]
         rays = np.empty((count, each, 6), np.float32)
         rays[..., :3] = origins[:, None]
         rays[..., 3:] = directions
-        hidden = self.scene.test_occlusions(self._tensor(rays.reshape(-1, 6)), nthreads=self._threads)
-        return 1.0 - hidden.numpy().reshape(count, each).astype(np.float32)
+        return self.hidden(rays.reshape(-1, 6)).reshape(count, each)
 
 
 def light(surface: Surface, caster: Caster, lamp: Lamp) -> Light:
     """Cast the rays that say how one lamp and the sky light ``surface`` and the floor."""
     start = surface.vertices + surface.normals * np.float32(_LIFT_M)
-    sky = _sky_on_surface(surface, caster, start)
-    to_lamp = lamp.rays(LAMP_RAYS)
-    cosine = surface.normals @ lamp.direction.astype(np.float32)
-    # skin lets a little light round the edge between light and shade
-    wrapped = np.clip((cosine + 0.12) / 1.12, 0, 1)
-    lit = wrapped > 0
-    seen = np.zeros(len(start), np.float32)
-    seen[lit] = caster.visible(start[lit], to_lamp).mean(axis=1)
-    floor_lamp = _on_floor(caster, to_lamp, FLOOR_TEXELS)
-    coarse = _on_floor(caster, _dome(FLOOR_SKY_RAYS), FLOOR_TEXELS // _SKY_COARSER)
-    floor_sky = np.asarray(cv2.resize(coarse, (FLOOR_TEXELS, FLOOR_TEXELS), interpolation=cv2.INTER_LINEAR), np.float32)
-    return Light(sky, (seen * wrapped).astype(np.float32), floor_sky, floor_lamp)
+    shadows = _Shadows(surface, caster)
+    coarse = shadows.seen(_dome(FLOOR_SKY_RAYS), FLOOR_TEXELS // _SKY_COARSER)
+    floor_sky = cv2.resize(coarse, (FLOOR_TEXELS, FLOOR_TEXELS), interpolation=cv2.INTER_LINEAR)
+    return Light(
+        _sky_on_surface(surface, caster, start),
+        _lamp_on_surface(surface, caster, start, lamp),
+        np.asarray(floor_sky, np.float32),
+        shadows.seen(lamp.rays(LAMP_RAYS), FLOOR_TEXELS),
+    )
+
+
+def _lamp_on_surface(surface: Surface, caster: Caster, start: Floats, lamp: Lamp) -> Floats:
+    """(V,) visibility times cosine. Most vertices see the whole lamp or nothing of it, as do those around them: for
+    these a few rays to its rim say as much as all."""
+    lit = lamp_cosine(surface.normals, lamp)
+    rays = lamp.rays(LAMP_RAYS)
+    faces_it = np.flatnonzero(lit > 0)
+    few = np.zeros(len(start), np.float32)
+    few[faces_it] = caster.blocked(start[faces_it], rays[-_RIM_RAYS:]).sum(axis=1)
+    corners = few[surface.faces]
+    differ = np.flatnonzero((corners[:, 0] != corners[:, 1]) | (corners[:, 0] != corners[:, 2]))
+    unsure = (few > 0) & (few < _RIM_RAYS)
+    unsure[surface.faces[differ].ravel()] = True
+    unsure &= lit > 0
+    seen = 1 - few / _RIM_RAYS
+    rest = caster.blocked(start[unsure], rays[:-_RIM_RAYS]).sum(axis=1)
+    seen[unsure] = 1 - (few[unsure] + rest) / LAMP_RAYS
+    return np.asarray(seen * lit, np.float32)
+
+
+def lamp_cosine(normals: Floats, lamp: Lamp) -> Floats:
+    """(N,) the lamp's light on surfaces that see all of it; skin lets a little round the edge of light and shade."""
+    return np.asarray(np.clip((normals @ lamp.direction.astype(np.float32) + 0.12) / 1.12, 0, 1), np.float32)
 
 
 def _sky_on_surface(surface: Surface, caster: Caster, start: Floats) -> Floats:
-    """Cosine-weighted share of the hemisphere that is open; what looks down sees the floor, dark near the sole."""
-    dome = _dome(SKY_RAYS)
-    normal = surface.normals
-    any_axis = np.where(
-        np.abs(normal[:, 1:2]) < 0.9, np.array([[0, 1, 0]], np.float32), np.array([[1, 0, 0]], np.float32)
-    )
-    side = np.cross(normal, any_axis)
-    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    other = np.cross(normal, side)
-    directions = (
-        dome[None, :, 0:1] * side[:, None] + dome[None, :, 2:3] * other[:, None] + dome[None, :, 1:2] * normal[:, None]
-    ).astype(np.float32)
-    open_ = caster.visible(start, directions)
+    """(V,) light of the sky and of the floor: every vertex casts a few rays, another set than its neighbours, and what
+    is in their way is then taken as the mean over the neighbours."""
+    # the sole is pressed flat on the floor: nothing is between
+    free = np.flatnonzero((surface.vertices[:, 1] > 0.0005) | (surface.normals[:, 1] > -0.9))
+    turn = seeds.rng(0, "sky").integers(0, _TURNS, len(start))[free]
+    directions = about_normals(_domes()[turn], surface.normals[free])
+    blocked = caster.blocked(start[free], directions)
     down = directions[..., 1] < 0
-    near = np.clip(surface.vertices[:, 1] / 0.04, 0, 1)[:, None] * 0.75 + 0.25
-    share = np.where(down, open_ * _BOUNCE * near, open_).mean(axis=1)
+    counts = np.zeros((len(start), 2), np.float32)
+    counts[free, 0] = (blocked & ~down).sum(axis=1)
+    counts[free, 1] = (blocked & down).sum(axis=1)
+    counts = _around(counts / SKY_RAYS, surface.faces)
+    return sky_share(surface.normals, surface.vertices[:, 1], counts[:, 0], counts[:, 1])
+
+
+def sky_share(normals: Floats, height_m: Floats, above: Floats, below: Floats) -> Floats:
+    """(N,) cosine-weighted light from the hemisphere about each normal: what looks down sees the floor, dark near the
+    sole.
+
+    Args:
+        above: (N,) share of all rays that go up and meet the surface itself.
+        below: (N,) the same of those that go down.
+    """
+    up = (1 + normals[:, 1]) / 2
+    near = np.clip(height_m / 0.04, 0, 1) * np.float32(0.75) + np.float32(0.25)
+    share = np.maximum(up - above, 0) + np.maximum(1 - up - below, 0) * near * np.float32(_BOUNCE)
     # light that skin throws onto skin keeps hollows from going black
-    return (share + 0.14 * (1 - open_.mean(axis=1))).astype(np.float32)
+    return np.asarray(share + np.float32(0.14) * (above + below), np.float32)
+
+
+def about_normals(directions: Floats, normals: Floats) -> Floats:
+    """(N, K, 3): directions (N, K, 3) about +y, turned to be about the normals (N, 3)."""
+    # a frame without branches but one (Duff et al. 2017, Building an Orthonormal Basis, Revisited), with y for z
+    x, y, z = normals.T
+    sign = np.where(y >= 0, np.float32(1), np.float32(-1))
+    a = -1 / (sign + y)
+    b = x * z * a
+    side = np.stack([1 + sign * x * x * a, -sign * x, sign * b], axis=1)
+    other = np.stack([b, -z, sign + z * z * a], axis=1)
+    return np.asarray(np.matmul(directions, np.stack([side, normals, other], axis=1)), np.float32)
+
+
+def _around(values: Floats, faces: npt.NDArray[np.int64]) -> Floats:
+    """(V, C): the mean over the faces around each vertex of their corners' mean."""
+    corner = faces.ravel()
+    uses = np.maximum(np.bincount(corner, minlength=len(values)), 1)
+    out = np.empty_like(values)
+    for channel in range(values.shape[1]):
+        each = values[:, channel][faces].mean(axis=1)
+        out[:, channel] = np.bincount(corner, np.repeat(each, 3), minlength=len(values)) / uses
+    return out
 
 
 @cache
-def _dome(count: int) -> Floats:
+def _dome(count: int, shift: float = 0.5, turn: float = 0.0) -> Floats:
     """(count, 3) cosine-weighted directions about +y (spiral), the same for every point: no noise, only steps."""
     k = np.arange(count) + 0.5
-    radius = np.sqrt(k / count)
-    angle = k * np.pi * (3 - np.sqrt(5))
+    radius = np.sqrt((np.arange(count) + shift) / count)
+    angle = k * np.pi * (3 - np.sqrt(5)) + turn
     return np.stack([radius * np.cos(angle), np.sqrt(1 - radius**2), radius * np.sin(angle)], axis=1).astype(np.float32)
+
+
+@cache
+def _domes() -> Floats:
+    """(_TURNS, SKY_RAYS, 3): domes turned against one another, their rays at heights of their own."""
+    shifts = (np.arange(_TURNS) * 7 % _TURNS + 0.5) / _TURNS
+    turns = np.arange(_TURNS) / _TURNS * 2 * np.pi
+    return np.stack([_dome(SKY_RAYS, float(s), float(t)) for s, t in zip(shifts, turns, strict=True)])
 
 
 @cache
@@ -176,10 +247,56 @@ def _floor_points(texels: int) -> Floats:
     return np.stack([x, np.full_like(x, 0.0004), z], axis=-1).reshape(-1, 3).astype(np.float32)
 
 
-def _on_floor(caster: Caster, directions: Floats, texels: int) -> Floats:
-    """(texels, texels) mean visibility; blurred by a texel, which hides the steps between few directions."""
-    seen = caster.visible(_floor_points(texels), directions).mean(axis=1).reshape(texels, texels)
-    return np.asarray(cv2.GaussianBlur(seen, (0, 0), 1.1), dtype=np.float32)
+class _Shadows:
+    """Shadows on the floor: rays are cast only from texels whose ray in a direction passes near the surface."""
+
+    def __init__(self, surface: Surface, caster: Caster) -> None:
+        self._caster = caster
+        corners = surface.vertices[surface.faces]
+        points = [surface.vertices]
+        while True:
+            sides = corners - np.roll(corners, 1, axis=1)
+            corners = corners[(sides * sides).sum(axis=-1).max(axis=1) > _LONGEST_M**2]
+            if not len(corners):
+                break
+            middles = (corners + np.roll(corners, -1, axis=1)) / 2
+            points.append(middles.reshape(-1, 3))
+            a, b, c = corners.transpose(1, 0, 2)
+            ab, bc, ca = middles.transpose(1, 0, 2)
+            corners = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+        all_points = np.concatenate(points)
+        # one point a cube will do, the cubes being smaller than texels
+        self._grain = _LONGEST_M / 4
+        cube = np.floor(all_points / self._grain).astype(np.int64)
+        key = (cube[:, 0] * 4096 + cube[:, 1]) * 4096 + cube[:, 2]
+        self._points = all_points[np.unique(key, return_index=True)[1]]
+
+    def seen(self, directions: Floats, texels: int) -> Floats:
+        """(texels, texels) mean visibility over directions (K, 3); blurred by a texel, which hides the steps between
+        few directions."""
+        near = [np.flatnonzero(self._may_be_dark(direction, texels)) for direction in directions]
+        rays = np.empty((sum(map(len, near)), 6), np.float32)
+        at = np.concatenate(near)
+        rays[:, :3] = _floor_points(texels)[at]
+        rays[:, 3:] = np.repeat(directions, [len(some) for some in near], axis=0)
+        dark = np.bincount(at[self._caster.hidden(rays)], minlength=texels * texels).reshape(texels, texels)
+        seen = (1 - dark / len(directions)).astype(np.float32)
+        return np.asarray(cv2.GaussianBlur(seen, (0, 0), 1.1), dtype=np.float32)
+
+    def _may_be_dark(self, direction: Floats, texels: int) -> npt.NDArray[np.bool_]:
+        """(texels, texels): no ray in ``direction`` from the others meets the surface."""
+        x, y, z = (float(value) for value in direction)
+        size = 2 * FLOOR_HALF_M / texels
+        column = (self._points[:, 0] - self._points[:, 1] * (x / y)) / size + texels / 2
+        row = (self._points[:, 2] - self._points[:, 1] * (z / y)) / size + texels / 2
+        inside = (column > -1) & (row > -1) & (column < texels + 1) & (row < texels + 1)
+        marks = np.zeros((texels + 2, texels + 2), np.uint8)
+        marks[row[inside].astype(np.int32) + 1, column[inside].astype(np.int32) + 1] = 1
+        # no point of a triangle is farther from its nearest corner than this
+        reach = (_LONGEST_M / np.sqrt(3) + self._grain * np.sqrt(3)) / y / size
+        side = 2 * int(np.ceil(reach)) + 1
+        grown = cv2.dilate(marks, np.ones((side, side), np.uint8))
+        return np.asarray(grown[1:-1, 1:-1] > 0)
 
 
 def floor_to_texel() -> npt.NDArray[np.float64]:
