@@ -7,7 +7,7 @@ sky's, so it has the sky's colour. Blur comes after blending, as in a lens, and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -35,11 +35,13 @@ class Scene:
         image: (S, S, 3) uint8 RGB.
         mask: (S, S) uint8, 1 = foot where it covers at least half of the pixel.
         alpha: (S, S) float32 in [0, 1].
+        labels: further files, place to bytes, see :mod:`datagen.labels`.
     """
 
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
     alpha: Floats
+    labels: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Ground | None = None) -> Scene:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from datagen import layers as more
 from datagen import lights
 from datagen.cameras import Camera
 from datagen.lights import Caster, Lamp, Light
@@ -53,6 +54,8 @@ class Cutout:
             255 = untouched.
         camera: that saw it; its floor homography lays the floor.
         about: subject, side(s), lamp, camera and the inputs' digests: all that makes it again.
+        layers: depth, normals, part and piece in the pixels of ``colour``, see :mod:`datagen.layers`; None where they
+            were not asked for.
     """
 
     corner: tuple[int, int]
@@ -61,6 +64,7 @@ class Cutout:
     floor: Bytes
     camera: Camera
     about: Mapping[str, Any]
+    layers: Mapping[str, npt.NDArray[Any]] | None = None
 
     def to_canvas(self) -> npt.NDArray[np.float64]:
         """(3, 3): pixels of ``colour`` and ``shade`` to canvas pixels."""
@@ -72,11 +76,18 @@ class Cutout:
 
 
 def render(
-    surface: Surface, caster: Caster, light: Light, camera: Camera, lamp: Lamp, about: Mapping[str, Any]
+    surface: Surface,
+    caster: Caster,
+    light: Light,
+    camera: Camera,
+    lamp: Lamp,
+    about: Mapping[str, Any],
+    layers: bool = False,
 ) -> Cutout:
     """See ``surface`` through ``camera``: a ray a pixel, and 4 x 4 where the distance jumps, at outlines and folds.
 
-    ``about`` gains ``foot_share``, the share of the canvas that the foot below the ankle fills.
+    ``layers`` asks for those of :mod:`datagen.layers`. ``about`` gains ``foot_share``, the share of the canvas that the
+    foot below the ankle fills.
     """
     size = camera.size
     x0, y0, x1, y1 = _box(surface, camera)
@@ -111,7 +122,8 @@ def render(
     coarse = (size // FLOOR_COARSER, size // FLOOR_COARSER)
     floor = cv2.warpPerspective(maps, to_floor, coarse, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     about = {**about, "foot_share": round(foot_share, 5)}
-    return Cutout((x0, y0), colour, shade, np.rint(floor * 255).astype(np.uint8), camera, about)
+    kept = more.seen(surface, caster, camera, (x0, y0), colour.shape[:2]) if layers else None
+    return Cutout((x0, y0), colour, shade, np.rint(floor * 255).astype(np.uint8), camera, about, kept)
 
 
 def _coarser() -> npt.NDArray[np.float64]:
@@ -188,14 +200,21 @@ def _spread(product: npt.NDArray[np.float32], cover: npt.NDArray[np.float32]) ->
     return np.where((cover > 0.02)[..., None], inside, around * (weight > 1e-4)[..., None]).astype(np.float32)
 
 
-_SCHEMA = pa.schema([("about", pa.string()), *((name, pa.binary()) for name in LAYERS)])
+def _schema(layers: bool) -> pa.Schema:
+    return pa.schema(
+        [("about", pa.string()), *((name, pa.binary()) for name in (*LAYERS, *(more.KINDS if layers else ())))]
+    )
 
 
-def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
-    """Write cutouts to one Arrow file (lz4, the quickest to read), one a record batch, atomically; returns how many."""
+def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout], layers: bool = False) -> int:
+    """Write cutouts to one Arrow file (lz4, the quickest to read), one a record batch, atomically; returns how many.
+
+    ``layers``: they have those of :mod:`datagen.layers`, which are written too.
+    """
+    schema = _schema(layers)
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     count = 0
-    with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), _SCHEMA, options=options) as sink:
+    with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), schema, options=options) as sink:
         for cutout in cutouts:
             rows, columns = cutout.colour.shape[:2]
             about = {
@@ -206,7 +225,9 @@ def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout]) -> int:
             row: dict[str, list[Any]] = {"about": [json.dumps(about, sort_keys=True)]}
             for name in LAYERS:
                 row[name] = [np.ascontiguousarray(getattr(cutout, name)).tobytes()]
-            sink.write_batch(pa.record_batch(row, schema=_SCHEMA))
+            for name in more.KINDS if layers else ():
+                row[name] = [np.ascontiguousarray((cutout.layers or {})[name]).tobytes()]
+            sink.write_batch(pa.record_batch(row, schema=schema))
             count += 1
     return count
 
@@ -242,9 +263,15 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
     about = json.loads(row.column(0)[0].as_py())
     camera = Camera.from_json(about.pop("camera"))
     x, y, columns, rows = about.pop("box")
-    layers = {}
+    stored = {}
     for position, (name, channels) in enumerate(LAYERS.items(), start=1):
         flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
         shape = (camera.size // FLOOR_COARSER,) * 2 if name == "floor" else (rows, columns)
-        layers[name] = flat.reshape(*shape, channels)
-    return Cutout(corner=(x, y), camera=camera, about=about, **layers)
+        stored[name] = flat.reshape(*shape, channels)
+    layers: dict[str, npt.NDArray[Any]] | None = None
+    if len(row.schema) > len(LAYERS) + 1:
+        layers = {
+            name: np.frombuffer(row.column(name)[0].as_buffer(), kind).reshape(rows, columns, channels)
+            for name, (channels, kind) in more.KINDS.items()
+        }
+    return Cutout(corner=(x, y), camera=camera, about=about, layers=layers, **stored)
