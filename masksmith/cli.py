@@ -36,6 +36,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "convert": ("loaders.convert_cli:convert", "Write a dataset in the form of another tool, or read it back."),
     "models": ("trainers.cli:models", "List the networks with their sizes."),
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
+    "distill": ("masksmith.commands.distill:distill", "Train a network that also learns from a trained one."),
+    "prune": ("masksmith.commands.prune:prune", "Take the channels a trained network needs least out of it."),
     "identity": (
         "trainers.identity.cli:identity",
         "Train, test and use a face network: who is who, for splits without leaks.",

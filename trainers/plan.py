@@ -14,6 +14,7 @@ from loaders.priors import MIXES
 from manifests import IGNORE, Manifest
 from manifests.audit import audit
 from masksmith.errors import BadInput, CheckFailed, UsageProblem, unknown_choice
+from trainers.distil import check_teacher
 from trainers.losses import find_loss
 from trainers.models import MODELS, build, count_parameters
 from trainers.presets import NONE, Settings
@@ -83,7 +84,7 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
 
     Raises:
         UsageProblem: an unknown model, loss, augmentation, prior mix or class, or fewer records than a batch.
-        BadInput: no manifest there, or no training or validation records.
+        BadInput: no manifest there, no training or validation records, or a teacher of other classes.
         CheckFailed: splits share what they must not, and ``allow_leaks`` is not set.
     """
     if settings.model not in MODELS:
@@ -107,6 +108,8 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
     if "prior" not in network.inputs and settings.priors != NONE:
         notes.append(f"{settings.model} has no prior input; previous masks ({settings.priors}) are left out")
         settings = replace(settings, priors=NONE)
+    if settings.teacher:
+        notes += check_teacher(settings.teacher, network, foreground)
     once = counts["train"] // settings.batch
     if not once:
         raise UsageProblem(

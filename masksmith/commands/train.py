@@ -75,7 +75,7 @@ def train(
         f"{plan.counts['val']:,} to choose by; foreground: {', '.join(plan.foreground)}; "
         f"{f'{settings.minutes:g} minutes' if settings.minutes else f'{settings.epochs} epochs'}"
     )
-    result = loop.train(plan, out, on_epoch=_line, started=started, cache=cache)
+    result = loop.train(plan, out, on_epoch=epoch_line, started=started, cache=cache)
     if as_json:
         console.emit_json(asdict(result))
         return
@@ -104,7 +104,8 @@ def _overrides(
     return found
 
 
-def _line(row: dict[str, float]) -> None:
+def epoch_line(row: dict[str, float]) -> None:
+    """One line an epoch, on standard error."""
     console.note(
         f"epoch {row['epoch']:>3}  step {row['step']:>5}  loss {row['loss']:.4f}  val {row['val_loss']:.4f}  "
         f"miou_image {row['val_miou_image']:.4f}{'*' if row['best'] else ' '}  lr {row['lr']:.2e}  "

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masksmith import files
+from masksmith.cli import COMMANDS, main
+from masksmith.commands.prune import prune
 from masksmith.errors import BadInput, UsageProblem
-from trainers import Settings, build, count_parameters, load, make_plan, save_weights, train
+from trainers import Predictor, Settings, build, count_parameters, load, make_plan, save_weights, train
 from trainers.channels import narrow, spaces, widths
 from trainers.networks.layers import Network
 from trainers.pruning import LEAST, apply_cut, apply_mask, plan_cut, saving
@@ -205,3 +209,94 @@ def test_training_goes_on_from_pruned_weights_and_after_a_stop(
     assert ends[0].channels == smaller.channels
     told = json.loads((tmp_path / "whole" / "run.json").read_text())
     assert told["parameters"] == count_parameters(smaller)
+
+
+def run(*args: str) -> int:
+    """The exit code of ``masksmith ARGS``."""
+    try:
+        main(list(args))
+    except SystemExit as done:
+        return int(done.code or 0)
+    return 0
+
+
+@pytest.fixture
+def sparse(discs: MakeDiscs, small: Callable[..., Settings], tmp_path: Path) -> Path:
+    """A trained run of a network that can be pruned."""
+    train(make_plan(discs(), small(model=CHAINED, sparsity=1e-4, epochs=1)), tmp_path / "sparse")
+    return tmp_path / "sparse"
+
+
+def test_the_command_prunes_a_run_into_a_run(sparse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "small"
+    command = ["prune", str(sparse), "--ratio", "0.5", "--out", str(out)]
+    assert run(*command, "--dry-run") == 0
+    assert "would prune portrait_lcnet" in capsys.readouterr().out
+    assert not out.exists()
+    assert run(*command, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    network = load(out)
+    assert told["params"]["after"] == count_parameters(network) < told["params"]["before"]
+    assert told["miou_image"] == {"before": None, "pruned": None, "tuned": None}
+    assert sum(row["kept"] for row in told["blocks"]) == sum(network.channels.values())
+    assert json.loads((out / "run.json").read_text())["foreground"] == ["disc"]
+    assert Predictor(out)(np.zeros((20, 30, 3), np.uint8)).shape == (20, 30)
+    before = {path.name: files.sha256(path) for path in out.iterdir()}
+    assert run(*command) == 0
+    assert {path.name: files.sha256(path) for path in out.iterdir()} == before
+    capsys.readouterr()
+    assert run("prune", str(sparse), "--ratio", "0.3", "--out", str(out)) == 3
+    assert "another pruning (ratio 0.5" in capsys.readouterr().err
+    assert run("prune", str(sparse), "--ratio", "0.3", "--out", str(sparse)) == 2
+
+
+def test_the_command_trains_on_and_tells_what_was_lost(
+    sparse: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(tmp_path / "discs")
+    out = tmp_path / "tuned"
+    command = ["prune", str(sparse), "--ratio", "0.4", "--data", data, "--out", str(out)]
+    assert run(*command, "--epochs", "2", "--set", "lr=0.001", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    scores = told["miou_image"]
+    judged = json.loads((sparse / "run.json").read_text())["result"]["best_miou_image"]
+    assert scores["before"] == pytest.approx(judged, abs=1e-6)
+    assert told["miou_image_lost"] == pytest.approx(scores["before"] - scores["tuned"])
+    assert told["tuning"]["epochs"] == 2
+    described = json.loads((out / "run.json").read_text())
+    assert described["options"]["sparsity"] == 0
+    assert described["options"]["lr"] == 0.001
+    assert load(out).channels == load(out / "pruned.safetensors").channels
+    assert run(*command, "--epochs", "2", "--set", "lr=0.001") == 0  # finished: told once more
+    assert "trained on" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        (["--ratio", "1"], "--ratio must be at least 0 and below 1"),
+        (["--ratio", "0.3", "--minutes", "2"], "give --data too"),
+        (["--ratio", "0.3", "--data", "d", "--epochs", "2", "--set", "epochs=3"], "give epochs once"),
+    ],
+)
+def test_what_cannot_be_pruned_ends_with_its_exit_code(
+    extra: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("prune", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out"), *extra) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_bare_file_of_weights_needs_a_preset_to_be_judged(
+    discs: MakeDiscs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_weights(tmp_path / "bare" / "net.safetensors", build(CHAINED))
+    command = ["prune", str(tmp_path / "bare" / "net.safetensors"), "--ratio", "0.3", "--data", str(discs())]
+    assert run(*command, "--out", str(tmp_path / "out")) == 2
+    assert "give --preset" in capsys.readouterr().err
+    assert run(*command, "--out", str(tmp_path / "out"), "--preset", "pirshutuk2023", "--set", "batch=4") == 0
+    assert "miou_image" in capsys.readouterr().out
+
+
+def test_the_help_line_is_that_of_the_front_door() -> None:
+    assert prune.get_short_help_str(limit=200) == COMMANDS["prune"][1]
+    assert "Example:" in str(prune.help)
