@@ -11,20 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from datagen import arrangements, cameras, cutouts, feet, lights, scans, surface
+from datagen import cameras, cutouts, feet, lights, scans, surface
 from datagen.cameras import Camera
 from datagen.cutouts import Cutout
 from datagen.foot import Foot
 from datagen.lights import Caster
-from datagen.rigs import Rig as Rig
-from datagen.rigs import varied as varied
-from datagen.stances import Stance
 from datagen.surface import Surface, Trousers
 from masksmith import files, seeds
 from masksmith.engine import Engine, Shard
 from masksmith.errors import UsageProblem
 from masksmith.receipts import Receipts
 
+LAMPS = 2  # settings (pose, lamp) a subject; the views are shared out among them
 _DRAWS = 60  # cameras drawn until one suits
 _RENDERS = 3  # renderings until the foot is seen well enough
 _SMALLEST_FOOT = 0.012  # share of the canvas
@@ -41,6 +39,27 @@ class Source:
     number: int = 0
     licence: str = ""
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """How feet are photographed.
+
+    Attributes:
+        views: pictures a subject.
+        canvas: side of a cutout in pixels.
+        scanner: the four fixed cameras of document F instead of phones.
+        skin: melanin (0 light, 1 dark) to paint scans without colour with; None refuses them.
+        trousers_share: share of the settings of a foot in which a trouser leg covers a part of it.
+        layers: cutouts keep depth, normals, parts and pieces, which labels are made of.
+    """
+
+    views: int = 8
+    canvas: int = 448
+    scanner: bool = False
+    skin: float | None = None
+    trousers_share: float = 0.0
+    layers: bool = False
 
 
 def sources(spec: str, seed: int) -> list[Source]:
@@ -101,7 +120,7 @@ def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any
 
 
 def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
-    shares = [rig.views // rig.settings + (k < rig.views % rig.settings) for k in range(rig.settings)]
+    shares = [rig.views // LAMPS + (k < rig.views % LAMPS) for k in range(LAMPS)]
     about = {"subject": foot.subject, "foot_sha256": foot.sha256, "source": foot.source, "seed": seed}
     view = 0
     for setting, share in enumerate(shares):
@@ -109,40 +128,30 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
             continue
         rng = seeds.rng(seed, "cutout", source.subject, source.sha256[:16], setting)
         own = bool(rng.random() < _OWN_SHARE) and not rig.scanner
-        stance = _stance(foot, rng, own, rig)
-        body = stance.body
+        body, sides = _posed(foot, rng, own, rig)
         caster = Caster(body)
         lamp = lights.draw_lamp(rng)
         light = lights.light(body, caster, lamp)
-        here = {**about, "sides": stance.sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
+        here = {**about, "sides": sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
+        reach_m = 0.2 if len(sides) == 2 else 0.14
         for _ in range(share):
-            for camera in _cameras(stance, caster, rig, rng, own, view):
-                cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view})
-                if rig.scanner or not stance.sides or cutout.about["foot_share"] > _SMALLEST_FOOT:
+            for camera in _cameras(body, rig, rng, own, reach_m, view):
+                cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view}, rig.layers)
+                if rig.scanner or cutout.about["foot_share"] > _SMALLEST_FOOT:
                     break
             yield cutout
             view += 1
 
 
-def _stance(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> Stance:
-    if rig.plain or rig.scanner:
-        return Stance(*_posed(foot, rng, own, rig))
-    return arrangements.draw(foot, rng, rig, own)
-
-
 def _cameras(
-    stance: Stance, caster: Caster, rig: Rig, rng: np.random.Generator, own: bool, view: int
+    body: Surface, rig: Rig, rng: np.random.Generator, own: bool, reach_m: float, view: int
 ) -> Iterator[Camera]:
     """Cameras worth trying for one view, a few at most; the last is one that always serves."""
     if not rig.scanner:
         given = 0
-        reach_m = 0.2 if len(stance.sides) == 2 else 0.14
         for _ in range(_DRAWS):
-            if rig.plain:
-                camera = cameras.phone(rng, rig.canvas, own, reach_m)
-            else:
-                camera = arrangements.view(rng, rig.canvas, stance, own)
-            if presentable(stance.body, camera, None if rig.plain else caster):
+            camera = cameras.phone(rng, rig.canvas, own, reach_m)
+            if presentable(body, camera):
                 yield camera
                 given += 1
                 if given == _RENDERS:
@@ -183,12 +192,8 @@ def trousers_leg(rng: np.random.Generator, share: float) -> Trousers | None:
     return Trousers(float(hem), float(width), (colour[0], colour[1], colour[2]), float(turn_up))
 
 
-def presentable(body: Surface, camera: Camera, caster: Caster | None = None) -> bool:
-    """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens.
-
-    Args:
-        caster: of ``body``; with it an end that stands behind something is no fault.
-    """
+def presentable(body: Surface, camera: Camera) -> bool:
+    """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens."""
     if camera.horizon_clear_deg() < 4:
         return False
     _, position = camera.pose()
@@ -197,9 +202,4 @@ def presentable(body: Surface, camera: Camera, caster: Caster | None = None) -> 
         return False
     pixels, depth = camera.project(body.vertices[body.top])
     inside = (depth > 0.02) & (pixels > -4).all(axis=1) & (pixels < camera.size + 4).all(axis=1)
-    if caster is None or not inside.any():
-        return not bool(inside.any())
-    ends = body.vertices[body.top[inside]]
-    away = position.astype(np.float32) - ends
-    away /= np.linalg.norm(away, axis=1, keepdims=True)
-    return not bool(caster.visible(ends + 0.004 * away, away[:, None]).any())
+    return not bool(inside.any())
