@@ -11,18 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from datagen import cameras, cutouts, feet, lights, scans, surface
+from datagen import arrangements, cameras, cutouts, feet, lights, scans, surface
 from datagen.cameras import Camera
 from datagen.cutouts import Cutout
 from datagen.foot import Foot
 from datagen.lights import Caster
+from datagen.rigs import Rig as Rig
+from datagen.rigs import varied as varied
+from datagen.stances import Stance
 from datagen.surface import Surface, Trousers
 from masksmith import files, seeds
 from masksmith.engine import Engine, Shard
 from masksmith.errors import UsageProblem
 from masksmith.receipts import Receipts
 
-LAMPS = 2  # settings (pose, lamp) a subject; the views are shared out among them
 _DRAWS = 60  # cameras drawn until one suits
 _RENDERS = 3  # renderings until the foot is seen well enough
 _SMALLEST_FOOT = 0.012  # share of the canvas
@@ -39,27 +41,6 @@ class Source:
     number: int = 0
     licence: str = ""
     sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Rig:
-    """How feet are photographed.
-
-    Attributes:
-        views: pictures a subject.
-        canvas: side of a cutout in pixels.
-        scanner: the four fixed cameras of document F instead of phones.
-        skin: melanin (0 light, 1 dark) to paint scans without colour with; None refuses them.
-        trousers_share: share of the settings of a foot in which a trouser leg covers a part of it.
-        layers: cutouts keep depth, normals, parts and pieces, which labels are made of.
-    """
-
-    views: int = 8
-    canvas: int = 448
-    scanner: bool = False
-    skin: float | None = None
-    trousers_share: float = 0.0
-    layers: bool = False
 
 
 def sources(spec: str, seed: int) -> list[Source]:
@@ -120,7 +101,7 @@ def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any
 
 
 def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
-    shares = [rig.views // LAMPS + (k < rig.views % LAMPS) for k in range(LAMPS)]
+    shares = [rig.views // rig.settings + (k < rig.views % rig.settings) for k in range(rig.settings)]
     about = {"subject": foot.subject, "foot_sha256": foot.sha256, "source": foot.source, "seed": seed}
     view = 0
     for setting, share in enumerate(shares):
@@ -128,30 +109,40 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
             continue
         rng = seeds.rng(seed, "cutout", source.subject, source.sha256[:16], setting)
         own = bool(rng.random() < _OWN_SHARE) and not rig.scanner
-        body, sides = _posed(foot, rng, own, rig)
+        stance = _stance(foot, rng, own, rig)
+        body = stance.body
         caster = Caster(body)
         lamp = lights.draw_lamp(rng)
         light = lights.light(body, caster, lamp)
-        here = {**about, "sides": sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
-        reach_m = 0.2 if len(sides) == 2 else 0.14
+        here = {**about, "sides": stance.sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
         for _ in range(share):
-            for camera in _cameras(body, rig, rng, own, reach_m, view):
+            for camera in _cameras(stance, caster, rig, rng, own, view):
                 cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view}, rig.layers)
-                if rig.scanner or cutout.about["foot_share"] > _SMALLEST_FOOT:
+                if rig.scanner or not stance.sides or cutout.about["foot_share"] > _SMALLEST_FOOT:
                     break
             yield cutout
             view += 1
 
 
+def _stance(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> Stance:
+    if rig.plain or rig.scanner:
+        return Stance(*_posed(foot, rng, own, rig))
+    return arrangements.draw(foot, rng, rig, own)
+
+
 def _cameras(
-    body: Surface, rig: Rig, rng: np.random.Generator, own: bool, reach_m: float, view: int
+    stance: Stance, caster: Caster, rig: Rig, rng: np.random.Generator, own: bool, view: int
 ) -> Iterator[Camera]:
     """Cameras worth trying for one view, a few at most; the last is one that always serves."""
     if not rig.scanner:
         given = 0
+        reach_m = 0.2 if len(stance.sides) == 2 else 0.14
         for _ in range(_DRAWS):
-            camera = cameras.phone(rng, rig.canvas, own, reach_m)
-            if presentable(body, camera):
+            if rig.plain:
+                camera = cameras.phone(rng, rig.canvas, own, reach_m)
+            else:
+                camera = arrangements.view(rng, rig.canvas, stance, own)
+            if presentable(stance.body, camera, None if rig.plain else caster):
                 yield camera
                 given += 1
                 if given == _RENDERS:
@@ -192,8 +183,12 @@ def trousers_leg(rng: np.random.Generator, share: float) -> Trousers | None:
     return Trousers(float(hem), float(width), (colour[0], colour[1], colour[2]), float(turn_up))
 
 
-def presentable(body: Surface, camera: Camera) -> bool:
-    """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens."""
+def presentable(body: Surface, camera: Camera, caster: Caster | None = None) -> bool:
+    """No horizon, no end of the made-up leg in the picture, and nothing right in front of the lens.
+
+    Args:
+        caster: of ``body``; with it an end that stands behind something is no fault.
+    """
     if camera.horizon_clear_deg() < 4:
         return False
     _, position = camera.pose()
@@ -202,4 +197,9 @@ def presentable(body: Surface, camera: Camera) -> bool:
         return False
     pixels, depth = camera.project(body.vertices[body.top])
     inside = (depth > 0.02) & (pixels > -4).all(axis=1) & (pixels < camera.size + 4).all(axis=1)
-    return not bool(inside.any())
+    if caster is None or not inside.any():
+        return not bool(inside.any())
+    ends = body.vertices[body.top[inside]]
+    away = position.astype(np.float32) - ends
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    return bool(caster.blocked(ends + 0.004 * away, away[:, None]).all())
