@@ -100,7 +100,8 @@ def render(
         grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).reshape(-1, 2)
         primitive, uv, distance = caster.cast(camera.rays(grid))
         hit = primitive[primitive != _MISS]
-        low = surface.vertices[surface.faces[hit, 0], 1] < FOOT_HEIGHT_M
+        first = surface.faces[hit, 0]
+        low = (surface.vertices[first, 1] < FOOT_HEIGHT_M) & (surface.piece[first] > 0)
         foot_share = float(np.count_nonzero(low)) / size**2
         mixed = _interpolate(surface, values, primitive, uv)
         edge = np.flatnonzero(_jumps(distance.reshape(rows, columns)))
