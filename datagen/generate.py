@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from datagen import bank, compose, cutouts, floors, scenes, tars, writing
+from datagen import bank, compose, cutouts, floors, labels, scenes, tars, writing
 from datagen.compose import Scene
 from datagen.ground import Ground, prepared
 from datagen.plan import FloorSource, Plan, all_floors
@@ -168,6 +168,7 @@ def draw_scene(
     cutout = cutouts.read(bank_folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
     rug = ground(grounds[recipe["rug"]["floor"]["id"]]) if recipe["rug"] else None
     scene = compose.compose(recipe, cutout, ground(grounds[recipe["floor"]["id"]]), rug)
+    scene = labels.added(recipe, cutout, scene)
     return scene, [] if recipe["empty"] else list(cutout.about["sides"])
 
 
@@ -190,7 +191,7 @@ def _assemble(
     sources += [{"name": g.id, "kind": "floor", "sha256": g.sha256, "licence": g.licence} for g in work.grounds]
     info = Info(
         name=work.name,
-        classes=dict(compose.CLASSES),
+        classes=labels.classes(work.style.clothes),
         licence=tuple(sorted({str(source["licence"]) for source in sources})),
         sources=tuple(sources),
         seed=work.seed,

@@ -37,6 +37,8 @@ class Style:
         as_is_share: share of floors shown as their photo was taken, instead of laid into the scene's perspective.
         bend_share, vignette_share, focus_share: shares of lenses that bend lines, darken corners, and blur the floor
             before and behind a place in focus.
+        labels: what is written beside picture and mask, of :data:`datagen.labels.KINDS`.
+        clothes: socks and shoes are classes of the mask.
     """
 
     size: int = 256
@@ -52,6 +54,8 @@ class Style:
     bend_share: float = 0.0
     vignette_share: float = 0.0
     focus_share: float = 0.0
+    labels: tuple[str, ...] = ()
+    clothes: bool = False
 
 
 VARIED = Style(
@@ -106,6 +110,8 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         "lens": _lens(rng, style.size),
         "jpeg_quality": int(rng.integers(78, 97)),
         "noise_seed": int(rng.integers(2**31)),
+        "labels": list(style.labels),
+        "clothes": style.clothes,
     }
     _look(recipe, seeds.rng(seed, "look", index), style)
     if not style.effects:
