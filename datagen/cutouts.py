@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from datagen import layers as more
-from datagen import lights
+from datagen import lights, sight
 from datagen.cameras import Camera
 from datagen.lights import Caster, Lamp, Light
 from datagen.surface import Surface
@@ -29,11 +29,6 @@ from masksmith.errors import BadInput
 
 Bytes = npt.NDArray[np.uint8]
 
-EDGE_RAYS = 4  # a side of the square of rays in a pixel on an edge
-FOLD_M = 0.006
-VALUES = 8  # colour, cover, sky, lamp, gloss, skin
-_MISS = np.uint32(0xFFFFFFFF)
-_WITHIN = (np.stack(np.meshgrid(*[(np.arange(EDGE_RAYS) + 0.5) / EDGE_RAYS - 0.5] * 2), axis=-1)).reshape(-1, 2)
 FOOT_HEIGHT_M = 0.08  # below it is foot, above it ankle and leg
 FLOOR_COARSER = 2  # floor light is stored at a fraction of the canvas, still finer than the map it comes from
 _AROUND_PX = 6  # colour is kept so far beyond the outline, for resampling
@@ -97,24 +92,17 @@ def render(
     foot_share = 0.0
     if x1 > x0 and y1 > y0:
         values = _vertex_values(surface, light, camera, lamp)
-        grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).reshape(-1, 2)
-        primitive, uv, distance = caster.cast(camera.rays(grid))
-        hit = primitive[primitive != _MISS]
-        first = surface.faces[hit, 0]
-        low = (surface.vertices[first, 1] < FOOT_HEIGHT_M) & (surface.piece[first] > 0)
+        picture, primitive = sight.seen(surface, caster, values, camera, (x0, y0, x1, y1))
+        hit = primitive[primitive != sight.MISS]
+        low = surface.vertices[surface.faces[hit, 0], 1] < FOOT_HEIGHT_M
         foot_share = float(np.count_nonzero(low)) / size**2
-        mixed = _interpolate(surface, values, primitive, uv)
-        edge = np.flatnonzero(_jumps(distance.reshape(rows, columns)))
-        fine = (grid[edge, None] + _WITHIN[None]).reshape(-1, 2)
-        primitive, uv, _ = caster.cast(camera.rays(fine))
-        mixed[edge] = _interpolate(surface, values, primitive, uv).reshape(len(edge), EDGE_RAYS**2, VALUES).mean(axis=1)
-        picture = mixed.reshape(rows, columns, VALUES)
-        cover = picture[..., 3]
-        colour[..., :3] = _spread(picture[..., :3], cover) * 255 + 0.5
-        colour[..., 3] = np.rint(cover * 255)
-        lit = _spread(picture[..., 4:7], cover) * np.array([128, 128, 255])
-        shade[..., :3] = np.clip(lit + 0.5, 0, 255)
-        shade[..., 3] = np.rint(picture[..., 7] * 255)
+        # the values go up to 255, and bytes are cut off, not rounded
+        cover = picture[..., 7]
+        whole = sight.spread(np.ascontiguousarray(picture[..., :6]), cover)
+        colour[..., :3] = np.clip(whole[..., :3] + 0.5, 0, 255)
+        colour[..., 3] = cover * 255 + 0.5
+        shade[..., :3] = np.clip(whole[..., 3:] + 0.5, 0, 255)
+        shade[..., 3] = picture[..., 6] * 255 + 0.5
         top, left, bottom, right = _filled(colour[..., 3])
         colour, shade = colour[top:bottom, left:right], shade[top:bottom, left:right]
         x0, y0 = x0 + left, y0 + top
@@ -157,15 +145,11 @@ def _box(surface: Surface, camera: Camera) -> tuple[int, int, int, int]:
     return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
-def _jumps(distance: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """(H, W): where the distances of a pixel and its neighbours differ by more than a fold's depth, or one misses."""
-    far = np.minimum(distance, 1e3)
-    kernel = np.ones((3, 3), np.uint8)
-    return np.asarray(cv2.dilate(far, kernel) - cv2.erode(far, kernel) > FOLD_M)
-
-
 def _vertex_values(surface: Surface, light: Light, camera: Camera, lamp: Lamp) -> npt.NDArray[np.float32]:
-    """(V, 7): sRGB colour, sky, lamp, gloss, skin. Gloss is Blinn-Phong's: a broad sheen, as on skin."""
+    """(V, 7): sRGB colour, sky, lamp, gloss, as a cutout stores them, and skin (0 to 1).
+
+    Gloss is Blinn-Phong's: a broad sheen, as on skin.
+    """
     _, position = camera.pose()
     view = position.astype(np.float32) - surface.vertices
     view /= np.linalg.norm(view, axis=1, keepdims=True)
@@ -173,32 +157,8 @@ def _vertex_values(surface: Surface, light: Light, camera: Camera, lamp: Lamp) -
     half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-6)
     shine = np.clip((half * surface.normals).sum(axis=1), 0, 1) ** 18
     gloss = 0.35 * surface.skin * shine * (light.lamp > 0) * np.minimum(light.lamp * 3, 1)
-    return np.column_stack([surface.colours, light.sky, light.lamp, gloss, surface.skin]).astype(np.float32)
-
-
-def _interpolate(
-    surface: Surface, values: npt.NDArray[np.float32], primitive: npt.NDArray[np.uint32], uv: npt.NDArray[np.float32]
-) -> npt.NDArray[np.float32]:
-    """(N, VALUES): colour, cover, sky, lamp, gloss, skin, all times cover; zeros where a ray met nothing."""
-    out = np.zeros((len(primitive), VALUES), np.float32)
-    hit = np.flatnonzero(primitive != _MISS)
-    corners = surface.faces[primitive[hit]]
-    u, v = uv[hit, 0:1], uv[hit, 1:2]
-    mixed = values[corners[:, 1]] * u
-    mixed += values[corners[:, 2]] * v
-    mixed += values[corners[:, 0]] * (1 - u - v)
-    out[hit, :3] = mixed[:, :3]
-    out[hit, 3] = 1
-    out[hit, 4:] = mixed[:, 3:]
-    return out
-
-
-def _spread(product: npt.NDArray[np.float32], cover: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Divide by cover, and carry the values some pixels beyond the edge, so that resampling mixes in no black."""
-    inside = product / np.maximum(cover, 1e-6)[..., None]
-    weight = cv2.blur(cover, (9, 9))
-    around = cv2.blur(product, (9, 9)) / np.maximum(weight, 1e-6)[..., None]
-    return np.where((cover > 0.02)[..., None], inside, around * (weight > 1e-4)[..., None]).astype(np.float32)
+    stored = [surface.colours * 255, light.sky * 128, light.lamp * 128, gloss * 255]
+    return np.column_stack([*stored, surface.skin]).astype(np.float32)
 
 
 def _schema(layers: bool) -> pa.Schema:

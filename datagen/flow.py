@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.cameras import Camera
-from datagen.cutouts import EDGE_RAYS
 from datagen.lights import Caster
+from datagen.sight import EDGE_RAYS
 from datagen.surface import Surface
 
 Floats = npt.NDArray[np.float64]

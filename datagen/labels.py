@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 from datagen import compose, layers, optics
 from datagen.compose import FOOT_CLASS, Scene
-from datagen.cutouts import FOLD_M, Cutout
+from datagen.cutouts import Cutout
+from datagen.sight import FOLD_M
 from datagen.surface import OTHER, SHOE, SKIN, SOCK
 from masksmith import images
 from masksmith.errors import BadInput

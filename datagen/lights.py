@@ -180,7 +180,7 @@ def _sky_on_surface(surface: Surface, caster: Caster, start: Floats) -> Floats:
     counts = np.zeros((len(start), 2), np.float32)
     counts[free, 0] = (blocked & ~down).sum(axis=1)
     counts[free, 1] = (blocked & down).sum(axis=1)
-    counts = _around(counts / SKY_RAYS, surface.faces)
+    counts = _around(counts / np.float32(SKY_RAYS), surface.faces)
     return sky_share(surface.normals, surface.vertices[:, 1], counts[:, 0], counts[:, 1])
 
 
