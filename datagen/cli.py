@@ -8,26 +8,34 @@ from pathlib import Path
 
 import click
 
+from datagen import asked
 from masksmith import console, options
-from masksmith.errors import BadInput, UsageProblem
+from masksmith.errors import BadInput, UsageProblem, unknown_choice
+
+
+def _labels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Callback for ``--labels``: in the order in which they are written, each once."""
+    if not value:
+        return ()
+    from datagen.labels import KINDS
+
+    wanted = {word.strip() for word in value.split(",") if word.strip()}
+    for word in sorted(wanted - {"all", *KINDS}):
+        raise unknown_choice("label", word, ("all", *KINDS))
+    return KINDS if "all" in wanted else tuple(kind for kind in KINDS if kind in wanted)
 
 
 @click.command()
+@asked.sources
+@click.option("--out", required=True, help="Folder of the new dataset, or an object store: s3://bucket/prefix.")
 @click.option(
-    "--scans",
-    "scan_specs",
-    required=True,
-    multiple=True,
-    help="Folder of foot scans, or parametric:N for N made feet; repeatable.",
+    "--work",
+    "workplace",
+    type=click.Path(path_type=Path),
+    help="For an --out in an object store: local folder that keeps the cutouts between runs.",
 )
-@click.option(
-    "--floors",
-    "floor_specs",
-    required=True,
-    multiple=True,
-    help="Folder of floor photos, or procedural:N for N made floors; repeatable.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new dataset.")
+@click.option("--shards", type=click.Choice(["webdataset"]), help="Tar shards instead of files.")
+@click.option("--shard-scenes", type=click.IntRange(min=1), help="Scenes a shard, with --shards [default: 1000].")
 @click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True, help="Number of scenes.")
 @click.option(
     "--size", type=click.IntRange(32, 2048), default=256, show_default=True, help="Side of a scene in pixels."
@@ -37,17 +45,17 @@ from masksmith.errors import BadInput, UsageProblem
     "--scanner", is_flag=True, help="Photograph feet with the four fixed cameras of a scanner, not with phones."
 )
 @click.option(
-    "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
-)
-@click.option(
     "--varied",
     is_flag=True,
     help="Trousers on some legs, rugs, floors in other colours, and a few empty floors as well.",
 )
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
 @click.option(
-    "--shares", callback=options.shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15]."
+    "--labels",
+    callback=_labels,
+    help="Written beside picture and mask: all, or some of alpha,instances,parts,depth,normals,camera.",
 )
+@click.option("--clothes-classes", is_flag=True, help="Socks and shoes are classes of the mask, 2 and 3.")
 @options.seed_option
 @options.engine_options
 @options.dry_run_option
@@ -55,7 +63,10 @@ from masksmith.errors import BadInput, UsageProblem
 def generate(
     scan_specs: tuple[str, ...],
     floor_specs: tuple[str, ...],
-    out: Path,
+    out: str,
+    workplace: Path | None,
+    shards: str | None,
+    shard_scenes: int | None,
     count: int,
     size: int,
     views: int,
@@ -63,6 +74,8 @@ def generate(
     skin: float | None,
     varied: bool,
     plain: bool,
+    labels: tuple[str, ...],
+    clothes_classes: bool,
     shares: dict[str, float] | None,
     seed: int,
     engine: str,
@@ -79,25 +92,35 @@ def generate(
     Example:
       masksmith generate --scans scans --floors floors --out feet --count 3000 --seed 1
       masksmith generate --scans parametric:60 --floors procedural:12 --out feet --count 1500
+      masksmith generate --scans scans --floors floors --out s3://data/feet --work work --shards webdataset
     """
     from datagen import generate as making
     from datagen import plan as planning
+    from datagen import tars
     from datagen.bank import Rig
+    from datagen.labels import FROM_LAYERS
     from datagen.scenes import VARIED, Style
     from masksmith import engine as engines
 
     if varied and plain:
         raise UsageProblem("--varied and --plain are opposites: use one of them")
+    if shard_scenes and not shards:
+        raise UsageProblem("--shard-scenes goes with --shards")
+    folder, url = asked.place(out, workplace)
     canvas = max(64, round(size * 1.75))
     style = Style(size=size, effects=not plain)
     rig = Rig(views=views, canvas=canvas, scanner=scanner, skin=skin)
     if varied:
         style = replace(VARIED, size=size)
         rig = replace(rig, trousers_share=0.35)
+    style = replace(style, labels=labels, clothes=clothes_classes)
+    rig = replace(rig, layers=clothes_classes or not FROM_LAYERS.isdisjoint(labels))
     work = planning.plan(
         scans=scan_specs,
         floor_spec=floor_specs,
-        out=out,
+        out=folder,
+        url=url,
+        tar_scenes=(shard_scenes or tars.SCENES) if shards else 0,
         count=count,
         seed=seed,
         rig=rig,
@@ -107,7 +130,11 @@ def generate(
         + (" --scanner" if scanner else "")
         + (" --varied" if varied else "")
         + (" --plain" if plain else "")
-        + (f" --skin {skin:g}" if skin is not None else ""),
+        + (f" --skin {skin:g}" if skin is not None else "")
+        + (f" --labels {','.join(labels)}" if labels else "")
+        + (" --clothes-classes" if clothes_classes else "")
+        + (f" --shards {shards}" if shards else "")
+        + (f" --shard-scenes {shard_scenes}" if shard_scenes else ""),
     )
     for text in work.warnings:
         console.warn(text)

@@ -27,8 +27,9 @@ import pyarrow.parquet as pq
 from datagen import bank, clips, compose, generate, scenes
 from datagen.bank import Source
 from datagen.clips import Filming, Frame
+from datagen.flooring import FloorSource, all_floors
 from datagen.foot import Foot
-from datagen.plan import FloorSource, Plan, all_floors
+from datagen.plan import Plan
 from datagen.scenes import Choice, Style
 from manifests import Info, ManifestWriter, Record
 from manifests.record import to_table

@@ -9,26 +9,14 @@ from typing import Any
 
 import click
 
+from datagen import asked
 from masksmith import console, options
 from masksmith.errors import BadInput, UsageProblem
 
 
 @click.command()
-@click.option(
-    "--scans",
-    "scan_specs",
-    required=True,
-    multiple=True,
-    help="Folder of foot scans, or parametric:N for N made feet; repeatable.",
-)
-@click.option(
-    "--floors",
-    "floor_specs",
-    required=True,
-    multiple=True,
-    help="Folder of floor photos, or procedural:N for N made floors; repeatable.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new dataset.")
+@asked.sources
+@click.option("--out", required=True, callback=asked.folder, help="Folder of the new dataset.")
 @click.option("--count", type=click.IntRange(min=1), default=12, show_default=True, help="Number of clips.")
 @click.option("--frames", type=click.IntRange(2, 10_000), default=24, show_default=True, help="Frames of a clip.")
 @click.option("--fps", type=click.FloatRange(1, 240), default=25, show_default=True, help="Frames a second.")
@@ -51,13 +39,7 @@ from masksmith.errors import BadInput, UsageProblem
     type=click.Path(path_type=Path),
     help="Draw the first clips into this PNG, with their motion.",
 )
-@click.option(
-    "--skin", type=click.FloatRange(0, 1), help="Melanin to paint scans without colour with (0 light, 1 dark)."
-)
 @click.option("--varied", is_flag=True, help="Trousers on some legs, rugs, and floors in other colours.")
-@click.option(
-    "--shares", callback=options.shares, help="Splits and their shares [default: train=0.7,val=0.15,test=0.15]."
-)
 @click.option(
     "--recipe",
     type=click.Path(path_type=Path),

@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 
 from datagen import bank, compose, cutouts, floors, labels, scenes, tars, writing
 from datagen.compose import Scene
+from datagen.flooring import FloorSource, all_floors
 from datagen.ground import Ground, prepared
-from datagen.plan import FloorSource, Plan, all_floors
+from datagen.plan import Plan
 from datagen.scenes import Choice, Style
 from manifests import Info, Manifest, ManifestWriter, Record
 from manifests.manifest import DATASET, RECORDS

@@ -11,27 +11,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from datagen import bank, floors
+from datagen import bank
 from datagen.bank import Rig, Source
+from datagen.flooring import FloorSource, all_floors
 from datagen.scenes import Style
 from manifests import assign_values
 from manifests.splits import DEFAULT_SHARES
-from masksmith import files, seeds
+from masksmith import files
 from masksmith.errors import BadInput
-
-PROCEDURAL = "procedural:"
-
-
-@dataclass(frozen=True)
-class FloorSource:
-    """Where a floor comes from: a photo, or a kind and a number."""
-
-    id: str
-    path: str | None = None
-    kind: str = ""
-    number: int = 0
-    licence: str = ""
-    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -114,8 +101,9 @@ def plan(
     shares = dict(shares or DEFAULT_SHARES)
     total = sum(shares.values())
     scans, floor_spec = _each(scans), _each(floor_spec)
-    found = [source for spec in scans for source in bank.sources(spec, seed)]
-    grounds, warnings = all_floors(floor_spec, seed)
+    found, warnings = all_feet(scans, seed)
+    grounds, more = all_floors(floor_spec, seed)
+    warnings += more
     names = sorted({source.subject for source in found})
     for what, have, where in (
         ("subjects", len(names), " ".join(scans)),
@@ -152,55 +140,34 @@ def _each(specs: str | Sequence[str]) -> tuple[str, ...]:
     return (specs,) if isinstance(specs, str) else tuple(specs)
 
 
-def all_floors(specs: Sequence[str], seed: int) -> tuple[list[FloorSource], list[str]]:
-    """The floors of several :func:`floor_sources`, and what to warn of.
+def all_feet(specs: Sequence[str], seed: int) -> tuple[list[Source], list[str]]:
+    """The feet of several :func:`datagen.bank.sources`, each scan once, and what to warn of.
 
     Raises:
-        BadInput: as there; or two of them have the same id.
+        BadInput: as there; or one scan under two subjects, who could come into two splits.
     """
-    grounds: list[FloorSource] = []
+    kept: list[Source] = []
     warnings: list[str] = []
-    seen: dict[str, str] = {}
-    for spec in specs:
-        more, notes = floor_sources(spec, seed)
-        for ground in more:
-            if ground.id in seen:
-                raise BadInput(
-                    spec, "floors with names of their own", f"{ground.id!r}, as in {seen[ground.id]}", "rename one"
-                )
-            seen[ground.id] = spec
-        grounds += more
-        warnings += notes
-    return grounds, warnings
-
-
-def floor_sources(spec: str, seed: int) -> tuple[list[FloorSource], list[str]]:
-    """The floors that ``spec`` names, each read once to see that it can be; and what to warn of.
-
-    Raises:
-        BadInput: no such folder, no photo in it, a damaged photo.
-    """
-    if spec.startswith(PROCEDURAL):
-        number = bank.made_count(spec)
-        kinds = floors.FLOOR_KINDS
-        made = [
-            FloorSource(
-                f"{kinds[k % len(kinds)]}-{k:04d}",
-                None,
-                kinds[k % len(kinds)],
-                seeds.integer(seed, "floor", k),
-                "CC0-1.0",
-                files.digest({"procedural": k, "seed": seed}),
+    first: dict[str, Source] = {}
+    for source in (source for spec in specs for source in bank.sources(spec, seed)):
+        before = first.setdefault(source.sha256, source)
+        if before is source:
+            kept.append(source)
+        elif before.subject == source.subject:
+            warnings.append(f"{where(source)}: the same scan as {where(before)}, left out")
+        else:
+            raise BadInput(
+                where(source),
+                f"a scan of {source.subject}",
+                f"the same file as {where(before)}, a scan of {before.subject}",
+                "remove one of them, or give both one subject in scans.csv",
             )
-            for k in range(number)
-        ]
-        return made, []
-    listed, warnings = floors.list_floors(Path(spec))
-    out = []
-    for item in listed:
-        floor = floors.read_floor(item)
-        out.append(FloorSource(floor.id, os.fspath(Path(item.path).resolve()), "", 0, floor.licence, floor.sha256))
-    return out, list(warnings)
+    return kept, warnings
+
+
+def where(source: Source) -> str:
+    """What a foot is called in a message: its file, or its subject."""
+    return str(source.scan.path) if source.scan else source.subject
 
 
 def summary(work: Plan) -> dict[str, Any]:

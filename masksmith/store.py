@@ -189,7 +189,10 @@ def _read_json(url: str, below: str) -> dict[str, bytes]:
     """Name -> bytes of the JSON objects right below a prefix."""
     with _faults(url):
         client = _client(url)
-        found = [path for path in client.find(f"{url}/{below}") if path.endswith(".json")]
+        try:
+            found = [path for path in client.find(f"{url}/{below}") if path.endswith(".json")]
+        except FileNotFoundError:
+            return {}
         got = client.cat(found) if found else {}
     return {path.rsplit("/", 1)[1]: data for path, data in got.items()}
 

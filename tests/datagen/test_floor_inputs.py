@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datagen import ground, plan
+from datagen import flooring, ground
 from datagen.cameras import scanner
 from datagen.floors import list_floors, procedural_floor, read_floor
+from masksmith.errors import BadInput
 
 SIZE = 96
 
@@ -67,5 +68,33 @@ def test_a_floor_that_is_there_twice_is_used_once_and_told(tmp_path: Path) -> No
     floors, told = list_floors(tmp_path)
     assert len(floors) == 3 and len({floor.id for floor in floors}) == 3
     assert len(told) == 2 and all("the same picture as 1.jpg, left out" in text for text in told)
-    sources, warnings = plan.floor_sources(str(tmp_path), 0)
+    sources, warnings = flooring.all_floors([str(tmp_path)], 0)
     assert len(sources) == 3 and warnings == told
+
+
+def test_a_photo_in_two_folders_and_another_form_counts_as_one_floor(tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "their böden"
+    ours.mkdir()
+    theirs.mkdir()
+    for k, kind in enumerate(("tile", "wood", "stone")):
+        Image.fromarray(procedural_floor(kind, k, 256).image).save(ours / f"{kind}.png")
+    same = Image.open(ours / "tile.png")
+    same.save(theirs / "as bitmap.bmp")  # another file of the same pixels
+    same.resize((190, 190)).save(theirs / "smaller.jpg", quality=60)
+    same.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(theirs / "turned over.jpg", quality=90)
+    Image.fromarray(procedural_floor("carpet", 7, 256).image).save(theirs / "own.png")
+    sources, warnings = flooring.all_floors([str(ours), "procedural:2", str(theirs)], 0)
+    assert [source.id for source in sources] == ["stone", "tile", "wood", "wood-0000", "tile-0001", "own"]
+    assert len(warnings) == 3 and all(text.endswith("tile.png, left out") for text in warnings)
+    for name, how in (("as bitmap.bmp", "the same"), ("smaller.jpg", "all but"), ("turned over.jpg", "mirrored")):
+        assert any(name in text and how in text for text in warnings), (name, warnings)
+
+
+def test_two_different_photos_of_one_name_are_refused_with_both_paths(tmp_path: Path) -> None:
+    for k, folder in enumerate(("a", "b")):
+        (tmp_path / folder).mkdir()
+        photo(k).save(tmp_path / folder / "hall.png")
+    with pytest.raises(BadInput) as caught:
+        flooring.all_floors([str(tmp_path / "a"), str(tmp_path / "b")], 0)
+    assert str(tmp_path / "b" / "hall.png") in str(caught.value)
+    assert str(tmp_path / "a" / "hall.png") in str(caught.value)
