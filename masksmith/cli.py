@@ -37,10 +37,15 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "models": ("trainers.cli:models", "List the networks with their sizes."),
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
     "distill": ("masksmith.commands.distill:distill", "Train a network that also learns from a trained one."),
+    "tune": ("masksmith.commands.tune:tune", "Search for a network's learning rate, dropout and loss."),
     "prune": ("masksmith.commands.prune:prune", "Take the channels a trained network needs least out of it."),
     "identity": (
         "trainers.identity.cli:identity",
         "Train, test and use a face network: who is who, for splits without leaks.",
+    ),
+    "predict": (
+        "masksmith.commands.predict:predict",
+        "Masks of a picture, a folder, a video or what a camera sees.",
     ),
     "evaluate": ("masksmith.commands.evaluate:evaluate", "Judge masks against the truth, or a model on a dataset."),
     "report": (
