@@ -76,6 +76,7 @@ class Batches:
         foreground: names of the classes that become 1, all others 0; None keeps class ids.
         drop_last: leave out the last batch of an epoch where it is not full.
         cache: a folder for decoded pictures; the split is decoded once, into one file there, and read from it.
+        share: (rank, ranks): of each batch only that part in its order, for one of several processes.
 
     Raises:
         UsageProblem: an unknown split's, class's, augmentation's or mix's name, or fewer records than a full batch.
@@ -98,12 +99,13 @@ class Batches:
         foreground: Sequence[str] | None = None,
         drop_last: bool = True,
         cache: str | os.PathLike[str] | None = None,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         if min(size) < 8 or batch_size < 1 or workers < 0:
             raise UsageProblem(f"size {size}, batch size {batch_size}, workers {workers}: too small")
         samples = Samples(manifest, split, size=size, augment=augment, mix=priors, seed=seed, foreground=foreground)
         self.seed, self.batch_size, self.shuffle, self.drop_last = seed, batch_size, shuffle, drop_last
-        self.workers = workers
+        self.workers, self.share = workers, share
         self.records = len(samples)
         self._source = _Source(samples)
         if len(self) == 0:
@@ -255,7 +257,10 @@ class _Plan(Sampler[list[tuple[int, int]]]):
             if epoch != known:
                 known, order = epoch, self.batches.order(epoch)
             size = self.batches.batch_size
-            yield [(epoch, int(index)) for index in order[place * size : (place + 1) * size]]
+            whole = order[place * size : (place + 1) * size]
+            rank, ranks = self.batches.share
+            part = whole[len(whole) * rank // ranks : len(whole) * (rank + 1) // ranks]
+            yield [(epoch, int(index)) for index in part]
             step += 1
 
 

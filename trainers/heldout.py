@@ -11,6 +11,7 @@ from torch import Tensor
 from loaders import Batches
 from trainers.losses import IGNORE, Loss
 from trainers.networks.layers import Network, foreground
+from trainers.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -31,24 +32,34 @@ class HeldOut:
         batches: of the validation split, not augmented.
         limit: how many records at most.
         check: called before each batch, to be able to stop.
+        ranks: each of several processes holds and scores its share of the batches.
     """
 
-    def __init__(self, batches: Batches, limit: int, *, check: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        limit: int,
+        *,
+        check: Callable[[], None] | None = None,
+        ranks: Ranks | None = None,
+    ) -> None:
+        self._ranks = ranks
         self.images: list[Tensor] = []
         self.masks: list[Tensor] = []
         self.records = 0
-        for batch in batches.epoch(0):
+        for number, batch in enumerate(batches.epoch(0)):
             if check is not None:
                 check()
             part = min(len(batch.ids), limit - self.records)
-            self.images.append((batch.image[:part] * 255).round_().to(torch.uint8))
-            self.masks.append(batch.mask[:part].clone())
+            if ranks is None or number % ranks.world == ranks.rank:
+                self.images.append((batch.image[:part] * 255).round_().to(torch.uint8))
+                self.masks.append(batch.mask[:part].clone())
             self.records += part
             if self.records >= limit:
                 break
 
     def __len__(self) -> int:
-        """Batches."""
+        """Batches held here."""
         return len(self.images)
 
     def score(
@@ -86,6 +97,9 @@ class HeldOut:
                     count += len(images)
         finally:
             network.train(training)
+        if self._ranks is not None:
+            costs, hits, every = self._ranks.add([costs, hits, count])
+            count = round(every)
         return Score(costs / count, hits / count, count)
 
 

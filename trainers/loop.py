@@ -64,8 +64,8 @@ def train(
         plan: from :func:`trainers.make_plan`.
         out: the run's folder: ``run.json``, ``best.safetensors``, ``last.pt``, ``log.csv``, ``curves.png``,
             ``tensorboard/``.
-        on_step: called with the number of steps taken and the loss, on every rank.
-        on_epoch: called with the log's row, on every rank.
+        on_step: called with the number of steps taken and the loss, on rank 0.
+        on_epoch: called with the log's row, on rank 0.
         started: ``time.monotonic()`` at which the time budget began; None = now.
         cache: a folder for decoded pictures, see :class:`loaders.Batches`; what is learnt does not depend on it.
 
@@ -99,7 +99,7 @@ def train(
             files.write_json(folder / RUN, run.description())
             run.log = stack.enter_context(RunLog(folder, run.step))
         try:
-            run.go(on_step or (lambda step, loss: None), on_epoch or (lambda row: None))
+            run.go(on_step if ranks.main else None, on_epoch if ranks.main else None)
         except Stopped:
             run.save()
             raise KeyboardInterrupt from None
@@ -181,19 +181,22 @@ class _Run:
         placed: Network = network.to(device=self.ranks.device, memory_format=layout(settings))  # type: ignore[call-overload]
         return placed
 
-    def go(self, on_step: OnStep, on_epoch: OnEpoch) -> None:
+    def go(self, on_step: OnStep | None, on_epoch: OnEpoch | None) -> None:
         """Train to the end of the run."""
         self.network.train()
         while True:
             used, over = self._agree()
             due = self.step % self.plan.steps_per_epoch == 0 and self.step > 0
             if (due or over or self.step >= self.plan.steps) and self.validated_at < self.step:
-                on_epoch(self._validate())
+                row = self._validate()
+                if on_epoch:
+                    on_epoch(row)
                 used, over = self._agree()
             if self.step > 0 and self._has_ended(over):
                 return
             loss = self._train_step(used)
-            on_step(self.step, loss)
+            if on_step:
+                on_step(self.step, loss)
             if time.monotonic() - self.saved_at > SAVE_EVERY_S:
                 self.save()
 

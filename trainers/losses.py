@@ -27,12 +27,15 @@ BAND = 0.02
 """Half width of the boundary's band, as a share of the image diagonal."""
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Across = Callable[[Tensor], Tensor]
+"""The mean over the processes of a run of the pixels that count in each: its share of the batch's pixels is then
+weighed as the whole batch would."""
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, *, across: Across | None = None) -> Tensor:
     """Mean cross entropy over the pixels that count; the binary one with a single output."""
     valid = target != IGNORE
-    count = valid.sum().clamp(min=1)
+    count = _count(valid, across)
     if logits.shape[1] > 2:
         return F.cross_entropy(logits, target.long(), ignore_index=IGNORE, reduction="sum") / count
     truth = (target == 1).to(logits.dtype)
@@ -48,13 +51,16 @@ def iou(logits: Tensor, target: Tensor) -> Tensor:
     return torch.cat((background, _jaccard(probability, truth, valid, paper_exact=False)), dim=1).mean()
 
 
-def bce_jaccard(logits: Tensor, target: Tensor, *, paper_exact: bool = False) -> Tensor:
+def bce_jaccard(logits: Tensor, target: Tensor, *, paper_exact: bool = False, across: Across | None = None) -> Tensor:
     """Cross entropy and the foreground's soft Jaccard loss, added."""
     probability, truth, valid = _foreground(logits, target)
-    return cross_entropy(logits, target) + _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
+    region = _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
+    return cross_entropy(logits, target, across=across) + region
 
 
-def bce_jaccard_boundary(logits: Tensor, target: Tensor, *, paper_exact: bool = False) -> Tensor:
+def bce_jaccard_boundary(
+    logits: Tensor, target: Tensor, *, paper_exact: bool = False, across: Across | None = None
+) -> Tensor:
     """Document P's loss: binary cross entropy, Jaccard, and Jaccard inside the boundary's band, added.
 
     The band is max-pooled truth minus min-pooled truth, square windows of 2d + 1 pixels, d = 2 % of the diagonal.
@@ -65,7 +71,7 @@ def bce_jaccard_boundary(logits: Tensor, target: Tensor, *, paper_exact: bool = 
     near = boundary_band(truth, valid, band_px(*target.shape[-2:]))
     region = _jaccard(probability, truth, valid, paper_exact=paper_exact).mean()
     edge = _jaccard(probability, truth, valid * near, paper_exact=paper_exact).mean()
-    return cross_entropy(logits, target) + region + edge
+    return cross_entropy(logits, target, across=across) + region + edge
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:
@@ -76,7 +82,7 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     return (1 - (2 * both + EPSILON) / (total + EPSILON)).mean()
 
 
-def focal(logits: Tensor, target: Tensor) -> Tensor:
+def focal(logits: Tensor, target: Tensor, *, across: Across | None = None) -> Tensor:
     """Cross entropy of a pixel times (1 - p)^2, p the probability of its truth; mean over the pixels that count.
 
     Lin et al. 2017, "Focal loss for dense object detection", with gamma 2 and without class weights; the paper divides
@@ -90,10 +96,12 @@ def focal(logits: Tensor, target: Tensor) -> Tensor:
         truth = (target == 1).to(logits.dtype)
         costs = F.binary_cross_entropy_with_logits(_margin(logits)[:, 0], truth, reduction="none")
     missed = -torch.expm1(-costs)
-    return (missed**FOCUS * costs * valid).sum() / valid.sum().clamp(min=1)
+    return (missed**FOCUS * costs * valid).sum() / _count(valid, across)
 
 
-def soften(logits: Tensor, teacher: Tensor, target: Tensor, temperature: float) -> Tensor:
+def soften(
+    logits: Tensor, teacher: Tensor, target: Tensor, temperature: float, *, across: Across | None = None
+) -> Tensor:
     """Cross entropy of the student's softened answer under the teacher's, mean over the pixels that count.
 
     Hinton et al. 2015, "Distilling the knowledge in a neural network", without their T^2.
@@ -110,7 +118,7 @@ def soften(logits: Tensor, teacher: Tensor, target: Tensor, temperature: float) 
     else:
         wanted = (_margin(teacher)[:, 0] / temperature).sigmoid()
         costs = F.binary_cross_entropy_with_logits(_margin(logits)[:, 0] / temperature, wanted, reduction="none")
-    return (costs * valid).sum() / valid.sum().clamp(min=1)
+    return (costs * valid).sum() / _count(valid, across)
 
 
 def band_px(height: int, width: int) -> int:
@@ -150,6 +158,12 @@ def _dilated(values: Tensor, d: int) -> Tensor:
     return values
 
 
+def _count(valid: Tensor, across: Across | None) -> Tensor:
+    """How many pixels count, at least 1."""
+    count = valid.sum() if across is None else across(valid.sum().double())
+    return count.clamp(min=1)
+
+
 def _margin(logits: Tensor) -> Tensor:
     """Two outputs as one, (B, 1, H, W): softmax over two depends on their difference alone, and is slower."""
     return logits[:, 1:] - logits[:, :1] if logits.shape[1] == 2 else logits
@@ -181,14 +195,24 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "focal": focal,
 }
 _PRINTED = ("bce_jaccard", "bce_jaccard_boundary")
+_COUNTING = ("ce", "focal", *_PRINTED)
 
 
-def find_loss(name: str, *, paper_exact: bool = False) -> Loss:
-    """The loss of that name; ``paper_exact`` changes those with a Jaccard term of document P.
+def find_loss(name: str, *, paper_exact: bool = False, across: Across | None = None) -> Loss:
+    """The loss of that name.
+
+    Args:
+        paper_exact: changes those with a Jaccard term of document P.
+        across: for several processes, see :data:`Across`; the mean of their losses is then the whole batch's.
 
     Raises:
         UsageProblem: an unknown name.
     """
     if name not in LOSSES:
         raise unknown_choice("loss", name, LOSSES)
-    return partial(LOSSES[name], paper_exact=True) if paper_exact and name in _PRINTED else LOSSES[name]
+    more: dict[str, object] = {}
+    if paper_exact and name in _PRINTED:
+        more["paper_exact"] = True
+    if across is not None and name in _COUNTING:
+        more["across"] = across
+    return partial(LOSSES[name], **more) if more else LOSSES[name]

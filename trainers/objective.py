@@ -22,6 +22,7 @@ from trainers.checkpoint import load
 from trainers.losses import find_loss, soften
 from trainers.networks.layers import Network
 from trainers.presets import Settings
+from trainers.ranks import Ranks
 
 
 class Objective:
@@ -30,6 +31,7 @@ class Objective:
     Args:
         settings: of the run.
         network: on its device, whose weights are trained.
+        ranks: the processes that share a batch; None = one.
 
     Attributes:
         loss: on logits and truth alone, as validation takes it.
@@ -40,9 +42,11 @@ class Objective:
         BadInput: the teacher's file holds no weights, or those of other classes.
     """
 
-    def __init__(self, settings: Settings, network: Network) -> None:
+    def __init__(self, settings: Settings, network: Network, ranks: Ranks | None = None) -> None:
         self.settings = settings
         self.loss = find_loss(settings.loss, paper_exact=settings.paper_exact)
+        self._across = ranks.mean if ranks is not None and ranks.world > 1 else None
+        self._shared = find_loss(settings.loss, paper_exact=settings.paper_exact, across=self._across)
         self.teacher = _teacher(settings, network) if settings.teacher else None
 
     def __call__(self, network: Network, given: Sequence[Tensor], logits: Tensor, batch: Batch) -> Tensor:
@@ -54,10 +58,10 @@ class Objective:
             logits: (B, outputs, H, W) float32.
             batch: the truth is its ``mask``.
         """
-        cost = self.loss(logits, batch.mask)
+        cost = self._shared(logits, batch.mask)
         if self.teacher is not None:
             settings = self.settings
-            told = soften(logits, self._taught(given), batch.mask, settings.temperature)
+            told = soften(logits, self._taught(given), batch.mask, settings.temperature, across=self._across)
             cost = cost + settings.soften_lambda * settings.temperature**2 * told
         return cost
 

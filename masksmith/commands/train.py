@@ -41,21 +41,25 @@ def train(
     """Train a network by a preset.
 
     A run that was stopped goes on when the same command is given again. A line an epoch goes to standard error;
-    the folder gets run.json, best.safetensors (by the validation's mIoU), last.pt, log.csv and TensorBoard events.
+    the folder gets run.json, best.safetensors (by the validation's mIoU), last.pt, log.csv, curves.png and TensorBoard
+    events. Under torchrun each process takes its share of every batch.
 
     \b
     Example:
       masksmith train --preset demborg2018 --data feet --out run --minutes 20
       masksmith train --preset pirshutuk2023 --data portraits --out run --set foreground=person --set batch=16
+      torchrun --nproc-per-node 2 -m masksmith train --preset demborg2018 --data feet --out run
     """
     started = time.monotonic()
     from trainers.presets import load_preset
 
     settings = load_preset(preset, _overrides(model, start, minutes, changes, seed))
     from trainers.plan import make_plan
+    from trainers.ranks import is_main
 
     plan = make_plan(data, settings, allow_leaks=allow_leaks)
-    for line in plan.notes:
+    talks = is_main()  # of several processes one
+    for line in plan.notes if talks else ():
         console.warn(line)
     if dry_run:
         if as_json:
@@ -70,12 +74,16 @@ def train(
 
     from trainers import loop
 
-    console.note(
+    told = (
         f"{settings.model}: {plan.parameters:,} parameters; {plan.counts['train']:,} records to learn from, "
         f"{plan.counts['val']:,} to choose by; foreground: {', '.join(plan.foreground)}; "
         f"{f'{settings.minutes:g} minutes' if settings.minutes else f'{settings.epochs} epochs'}"
     )
+    if talks:
+        console.note(told)
     result = loop.train(plan, out, on_epoch=epoch_line, started=started, cache=cache)
+    if not talks:
+        return
     if as_json:
         console.emit_json(asdict(result))
         return
