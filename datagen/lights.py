@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float32]
 
 FLOOR_HALF_M = 0.6  # the floor maps reach this far from the origin
 FLOOR_TEXELS = 256
-SKY_RAYS = 8  # of a vertex; those around it look elsewhere, and their mean is taken
+SKY_RAYS = 6  # of a vertex; those around it look elsewhere, and their mean is taken
 LAMP_RAYS = 12
 FLOOR_SKY_RAYS = 32
 _TURNS = 16  # sets of sky rays, dealt out among the vertices
