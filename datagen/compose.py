@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from datagen import blends, optics, veils
+from datagen import blends, complexion, optics, veils
 from datagen.cutouts import Cutout
 from datagen.develop import develop, kelvin_to_rgb, to_linear
 from datagen.ground import Ground, laid, taken
@@ -68,7 +68,7 @@ def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Groun
     image *= _light(floor_light, np.stack([sky, lamp, none, none]) / 255)
     if foot is not None:
         shade = veils.shaded(foot.shade, rises[foot.place], (1, 2)) if veil else foot.shade
-        linear = cv2.LUT(foot.colour, to_linear())
+        linear = cv2.LUT(complexion.changed(foot.colour, recipe["complexion"], size), to_linear())
         linear *= _light(shade, np.stack([sky / 128, lamp_front / 128, none, none]))
         linear += _light(shade, np.stack([none, none, lamp_front * 0.22 / 255, none]))
         image[foot.place] = blends.joined(linear, image[foot.place], foot.cover, recipe["blend"])
@@ -205,7 +205,7 @@ def _shadow_curve() -> npt.NDArray[np.uint8]:
 
 def _colours_of_light(light: Mapping[str, float]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """(3,) the sky's and the lamp's light, as the camera's white balance leaves them."""
-    balance = kelvin_to_rgb(light["balance_kelvin"])
+    balance = kelvin_to_rgb(light["balance_kelvin"]) * np.array([1.0, light.get("green", 1.0), 1.0])
     share = light["lamp_share"]
     sky = (1 - share) * light["exposure"] * kelvin_to_rgb(light["sky_kelvin"]) / balance
     return sky, share * light["exposure"] * kelvin_to_rgb(light["lamp_kelvin"]) / balance

@@ -17,6 +17,7 @@ Bytes = npt.NDArray[np.uint8]
 
 _GRAIN = 512
 _GRAIN_SIGMA = 32.0  # of the stored noise, in bytes: three and a half sigma before it clips
+_CLARITY = 3 / 256  # reach of local contrast, as a share of the side
 _NOISE_IN_SRGB = 0.55  # slope of sRGB times the root of the light, in the middle tones
 
 
@@ -40,6 +41,9 @@ def develop(linear: Floats, recipe: Mapping[str, Any]) -> Bytes:
         grain = _grain(max(_GRAIN, size))[row : row + size, column : column + size]
         strength = lens["noise"] * _NOISE_IN_SRGB * 255 / _GRAIN_SIGMA
         image = cv2.addWeighted(image, 1, grain, strength, -128 * strength)
+    if light.get("clarity", 0) > 0:
+        soft = cv2.GaussianBlur(image, (0, 0), _CLARITY * image.shape[0])
+        image = cv2.addWeighted(image, 1 + light["clarity"], soft, -light["clarity"], 0)
     if light["saturation"] != 1:
         grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         image = cv2.addWeighted(image, light["saturation"], grey, 1 - light["saturation"], 0)

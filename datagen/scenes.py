@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from datagen import blends, optics, veils
+from datagen import blends, complexion, optics, veils
 from masksmith import seeds
 
 RECIPE_VERSION = 4
@@ -37,6 +37,8 @@ class Style:
         as_is_share: share of floors shown as their photo was taken, instead of laid into the scene's perspective.
         bend_share, vignette_share, focus_share: shares of lenses that bend lines, darken corners, and blur the floor
             before and behind a place in focus.
+        complexion_share: share of feet in another skin than their scan's, see :mod:`datagen.complexion`.
+        grade_share: share of pictures whose white balance missed, or which were made vivid, faded or crisp afterwards.
         labels: what is written beside picture and mask, of :data:`datagen.labels.KINDS`.
         clothes: socks and shoes are classes of the mask.
     """
@@ -54,6 +56,8 @@ class Style:
     bend_share: float = 0.0
     vignette_share: float = 0.0
     focus_share: float = 0.0
+    complexion_share: float = 0.0
+    grade_share: float = 0.0
     labels: tuple[str, ...] = ()
     clothes: bool = False
 
@@ -68,6 +72,8 @@ VARIED = Style(
     bend_share=0.35,
     vignette_share=0.4,
     focus_share=0.2,
+    complexion_share=0.7,
+    grade_share=0.5,
 )
 """What ``--varied`` makes."""
 
@@ -118,6 +124,7 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         recipe["sheet"] = recipe["rug"] = recipe["floor"]["tint"] = None
         recipe["empty"], recipe["window"]["roll_deg"] = False, 0.0
         recipe["veil"], recipe["blend"], recipe["floor"]["as_is"] = None, dict(blends.ALPHA), False
+        recipe["complexion"] = None
         recipe["lens"] = {"defocus_px": 0.0, "motion_px": 0.0, "motion_deg": 0.0, "noise": 0.0, **optics.CLEAR}
         recipe["light"] = {
             "lamp_share": 0.5,
@@ -146,6 +153,20 @@ def _look(recipe: dict[str, Any], rng: np.random.Generator, style: Style) -> Non
     )
     # less light, more gain: noise of the darker half of the scenes is the stronger one
     recipe["lens"]["noise"] = _round(recipe["lens"]["noise"] * recipe["light"]["exposure"] ** -0.5)
+    recipe["complexion"] = complexion.draw(rng, style.complexion_share)
+    _grade(recipe["light"], rng, style.grade_share)
+
+
+def _grade(light: dict[str, float], rng: np.random.Generator, share: float) -> None:
+    """A camera that took a pink blanket for white, and what people do to pictures before they show them."""
+    graded = rng.random() < share
+    missed, green = np.exp(rng.normal(0, 0.3)), np.exp(rng.normal(0, 0.06))
+    saturation, contrast = rng.uniform(0.2, 1.45), rng.uniform(0.75, 1.5)
+    clarity = rng.uniform(0.2, 1.2) if rng.random() < 0.4 else 0.0
+    if graded:
+        light["balance_kelvin"] = _round(np.clip(light["balance_kelvin"] * missed, 2000, 20000))
+        light["saturation"], light["contrast"] = _round(saturation), _round(contrast)
+        light["green"], light["clarity"] = _round(green), _round(clarity)
 
 
 @lru_cache(maxsize=16)
