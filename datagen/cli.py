@@ -96,9 +96,9 @@ def generate(
     """
     from datagen import generate as making
     from datagen import plan as planning
-    from datagen import tars
-    from datagen.bank import Rig
+    from datagen import rigs, tars
     from datagen.labels import FROM_LAYERS
+    from datagen.rigs import Rig
     from datagen.scenes import VARIED, Style
     from masksmith import engine as engines
 
@@ -112,7 +112,7 @@ def generate(
     rig = Rig(views=views, canvas=canvas, scanner=scanner, skin=skin)
     if varied:
         style = replace(VARIED, size=size)
-        rig = replace(rig, trousers_share=0.35)
+        rig = rigs.varied(rig)
     style = replace(style, labels=labels, clothes=clothes_classes)
     rig = replace(rig, layers=clothes_classes or not FROM_LAYERS.isdisjoint(labels))
     work = planning.plan(

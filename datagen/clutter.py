@@ -12,8 +12,9 @@ from datagen.sleeve import wall
 from datagen.surface import Surface
 
 _TRIES = 14
-_CLOTH_M = 1.7
 _CELLS = 84
+_DENSE_M = 0.85  # half of what is finely meshed; from there to the horizon the cloth goes on in ever larger cells
+_REACH_M = 9.0
 
 
 def beside(body: Surface | None, rng: np.random.Generator, count: int) -> Surface | None:
@@ -48,18 +49,17 @@ def _meet(points: Floats, thing: Floats) -> bool:
 def upon_cloth(body: Surface | None, rng: np.random.Generator) -> Surface:
     """``body`` on a blanket, a bed, a beach towel: wrinkled cloth that lies flat under feet and legs."""
     stuff = cloths.draw(rng, 0.6, 0.5)
-    line = (np.arange(_CELLS) / (_CELLS - 1) - 0.5) * _CLOTH_M
+    even = np.arange(_CELLS) / (_CELLS - 1) * 2 - 1
+    line = _DENSE_M * even + (_REACH_M - _DENSE_M) * even**9
     x, z = np.meshgrid(line, line)
     relief = objects.wrinkles(_CELLS, rng)
     height = float(rng.uniform(0.004, 0.035)) * np.clip(0.9 + 0.45 * relief, 0.0, 2.5)
     if body is not None:
         low = body.vertices[body.vertices[:, 1] < 0.06]
-        column, row = (
-            np.clip(np.rint((low[:, k] / _CLOTH_M + 0.5) * (_CELLS - 1)), 0, _CELLS - 1).astype(int) for k in (0, 2)
-        )
+        column, row = (np.rint(np.interp(low[:, k], line, np.arange(_CELLS))).astype(int) for k in (0, 2))
         free = np.ones((_CELLS, _CELLS), bool)
         free[row, column] = False
-        away = distance_transform_edt(free) * _CLOTH_M / (_CELLS - 1)
+        away = distance_transform_edt(free) * 2 * _DENSE_M / (_CELLS - 1)
         height = height * np.clip((away - 0.022) / rng.uniform(0.03, 0.09), 0, 1)
     height = gaussian_filter(height, 0.6) + 0.0007
     places = np.stack([x, z], -1).reshape(-1, 2)

@@ -20,6 +20,7 @@ Floats = npt.NDArray[np.float32]
 
 FLOOR_HALF_M = 0.6  # the floor maps reach this far from the origin
 FLOOR_TEXELS = 256
+_FAR_M = 1.5  # what lies beyond reaches no texel
 SKY_RAYS = 6  # of a vertex; those around it look elsewhere, and their mean is taken
 LAMP_RAYS = 12
 FLOOR_SKY_RAYS = 32
@@ -253,6 +254,8 @@ class _Shadows:
     def __init__(self, surface: Surface, caster: Caster) -> None:
         self._caster = caster
         corners = surface.vertices[surface.faces]
+        # cloth that goes on to the horizon throws no shadow back
+        corners = corners[(np.abs(corners[..., [0, 2]]).min(axis=1) < _FAR_M).all(axis=-1)]
         points = [surface.vertices]
         while True:
             sides = corners - np.roll(corners, 1, axis=1)

@@ -58,10 +58,10 @@ def draw_legwear(rng: np.random.Generator, least_m: float = 0.0) -> Legwear:
     if kind in ("pyjamas", "skirt"):
         stuff = cloths.draw(rng, 0.5, 0.65)
     hem, wide, slack, flare = {
-        "jeans": (rng.uniform(0.06, 0.25), rng.uniform(0.005, 0.03), 1.0, 0.0),
-        "plain": (rng.uniform(0.05, 0.3), rng.uniform(0.006, 0.04), 1.0, rng.uniform(0, 0.5)),
-        "leggings": (rng.uniform(0.07, 0.28), rng.uniform(0.0018, 0.004), 0.4, 0.0),
-        "pyjamas": (rng.uniform(0.04, 0.2), rng.uniform(0.015, 0.045), 1.3, 0.3),
+        "jeans": (rng.uniform(0.09, 0.25), rng.uniform(0.005, 0.03), 1.0, 0.0),
+        "plain": (rng.uniform(0.08, 0.3), rng.uniform(0.006, 0.04), 1.0, rng.uniform(0, 0.5)),
+        "leggings": (rng.uniform(0.1, 0.28), rng.uniform(0.0018, 0.004), 0.4, 0.0),
+        "pyjamas": (rng.uniform(0.07, 0.2), rng.uniform(0.015, 0.045), 1.3, 0.3),
         "skirt": (rng.uniform(0.12, 0.4), rng.uniform(0.04, 0.09), 1.2, 0.6),
     }[str(kind)]
     cuff = float(rng.uniform(0.02, 0.05)) if kind == "jeans" and rng.random() < 0.3 else 0.0
