@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from importlib import resources
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from masksmith.errors import UsageProblem, unknown_choice
+from masksmith.errors import unknown_choice
+from trainers.form import Form, Range, presets_of
 
 OPTIMISERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "plateau", "exponential", "cosine", "poly")
+SCHEDULES = ("constant", "plateau", "exponential", "step", "cosine", "poly")
 COOLDOWN = 0.25
 NONE = "none"
 
@@ -34,7 +33,8 @@ class Settings:
         lr: learning rate at the start.
         weight_decay, momentum: of the optimiser.
         schedule: ``constant``; ``plateau`` (x ``gamma`` after ``patience`` epochs without a better validation loss);
-            ``exponential`` (x ``gamma`` each epoch); ``cosine``; ``poly`` (power 0.9).
+            ``exponential`` (x ``gamma`` each epoch); ``step`` (x ``gamma`` every ``step_epochs`` epochs); ``cosine``;
+            ``poly`` (power 0.9).
         loss: a name in ``trainers.losses``; ``paper_exact`` takes document P's printed Jaccard.
         dropout: share of feature maps dropped before the last layer (ENet: in its blocks).
         augment: a name in ``loaders.augment``.
@@ -74,6 +74,7 @@ class Settings:
     schedule: str = "constant"
     gamma: float = 0.1
     patience: int = 3
+    step_epochs: int = 50
     loss: str = "ce"
     paper_exact: bool = False
     dropout: float = 0.0
@@ -112,10 +113,7 @@ class Settings:
 
 def preset_names() -> list[str]:
     """The presets for segmentation that come with the package, sorted; those of another ``task`` are left out."""
-    folder = resources.files("trainers") / "presets"
-    found = [entry for entry in folder.iterdir() if entry.name.endswith(".toml")]
-    kept = (entry for entry in found if "task" not in tomllib.loads(entry.read_text(encoding="utf-8")))
-    return sorted(entry.name.removesuffix(".toml") for entry in kept)
+    return list(presets_of(None))
 
 
 def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> Settings:
@@ -132,12 +130,12 @@ def load_preset(name: str, overrides: Mapping[str, str] | None = None) -> Settin
     Raises:
         UsageProblem: an unknown preset or key, a value of the wrong type or outside its range.
     """
-    if name not in preset_names():
-        raise unknown_choice("preset", name, preset_names())
-    text = (resources.files("trainers") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
-    values: dict[str, Any] = tomllib.loads(text)
+    presets = presets_of(None)
+    if name not in presets:
+        raise unknown_choice("preset", name, presets)
+    values = presets[name]
     own: dict[str, dict[str, Any]] = values.pop("models", {})
-    parsed = {key: _parsed(key, value) for key, value in (overrides or {}).items()}
+    parsed = _FORM.parsed(overrides or {})
     values |= own.get(parsed.get("model", values.get("model", "")), {})
     return checked({**values, **parsed, "preset": name})
 
@@ -148,7 +146,7 @@ def changed(settings: Settings, overrides: Mapping[str, str]) -> Settings:
     Raises:
         UsageProblem: an unknown key, a value of the wrong type or outside its range.
     """
-    return checked({**settings.as_json(), **{key: _parsed(key, text) for key, text in overrides.items()}})
+    return checked({**settings.as_json(), **_FORM.parsed(overrides)})
 
 
 def checked(values: Mapping[str, Any]) -> Settings:
@@ -157,28 +155,10 @@ def checked(values: Mapping[str, Any]) -> Settings:
     Raises:
         UsageProblem: an unknown key, a wrong type, or a value outside its range.
     """
-    settings = Settings(**{key: _typed(key, value) for key, value in values.items()})
-    for key, (right, wanted) in _RANGES.items():
-        value = getattr(settings, key)
-        if value is not None and not right(value):
-            raise UsageProblem(f"setting {key} must be {wanted}, not {_shown(value)}")
-    for key, choices in (("optimiser", OPTIMISERS), ("schedule", SCHEDULES), ("device", ("auto", "cpu", "cuda"))):
-        if getattr(settings, key) not in choices:
-            raise unknown_choice(key, getattr(settings, key), choices)
-    return settings
+    return _FORM.checked(values)
 
 
-_KINDS: dict[str, str] = {each.name: str(each.type) for each in fields(Settings)}
-_WORDS = {
-    "str": "a word",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "tuple[int, int]": "a size such as 256 or 256x320 (height x width)",
-    "tuple[str, ...]": "names with commas between them",
-    "float | None": "a number or none",
-}
-_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+_RANGES: dict[str, Range] = {
     "size": (lambda v: min(v) >= 16 and max(v) <= 4096, "16 to 4096 pixels"),
     "batch": (lambda v: v >= 1, "at least 1"),
     "epochs": (lambda v: v >= 1, "at least 1"),
@@ -188,6 +168,7 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "momentum": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "gamma": (lambda v: 0 < v <= 1, "above 0 and at most 1"),
     "patience": (lambda v: v >= 1, "at least 1"),
+    "step_epochs": (lambda v: v >= 1, "at least 1"),
     "dropout": (lambda v: 0 <= v < 1, "at least 0 and below 1"),
     "temperature": (lambda v: 0 < v < math.inf, "above 0"),
     "soften_lambda": (lambda v: 0 <= v < math.inf, "at least 0"),
@@ -202,60 +183,5 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "stop_after": (lambda v: v >= 0, "at least 0"),
     "threads": (lambda v: v >= 0, "at least 0"),
 }
-
-
-def _kind(key: str) -> str:
-    if key not in _KINDS or key == "preset":
-        raise unknown_choice("setting", key, [name for name in _KINDS if name != "preset"])
-    return _KINDS[key]
-
-
-def _parsed(key: str, text: str) -> Any:
-    """A setting's value from text."""
-    kind, text = _kind(key), text.strip()
-    try:
-        if kind == "int":
-            return int(text)
-        if kind == "bool":
-            return {"true": True, "false": False}[text.lower()]
-        if kind == "tuple[int, int]":
-            parts = [int(part) for part in text.lower().split("x")]
-            height, width = parts * 2 if len(parts) == 1 else parts
-            return height, width
-        if kind == "tuple[str, ...]":
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        if kind == "float | None" and text.lower() == "none":
-            return None
-        if kind in ("float", "float | None"):
-            return float(text)
-    except (ValueError, KeyError):
-        raise _wrong_type(key, text) from None
-    return text
-
-
-def _typed(key: str, value: Any) -> Any:
-    """A setting's value from a TOML value or one that is right already."""
-    if key == "preset":
-        return value
-    kind = _kind(key)
-    plain = type(value)
-    if kind in ("float", "float | None") and plain in (int, float):
-        return float(value)
-    if kind == "float | None" and value is None:
-        return None
-    if {"str": str, "int": int, "bool": bool}.get(kind) is plain:
-        return value
-    if plain in (list, tuple):
-        if kind == "tuple[int, int]" and len(value) == 2 and all(type(part) is int for part in value):
-            return tuple(value)
-        if kind == "tuple[str, ...]" and all(type(part) is str for part in value):
-            return tuple(value)
-    raise _wrong_type(key, value)
-
-
-def _wrong_type(key: str, value: Any) -> UsageProblem:
-    return UsageProblem(f"setting {key} must be {_WORDS[_KINDS[key]]}, not {_shown(value)}")
-
-
-def _shown(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, tuple) else repr(value)
+_CHOICES = {"optimiser": OPTIMISERS, "schedule": SCHEDULES, "device": ("auto", "cpu", "cuda")}
+_FORM = Form(Settings, _RANGES, _CHOICES)

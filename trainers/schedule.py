@@ -38,6 +38,8 @@ class Schedule:
         settings = self.settings
         if settings.schedule == "exponential":
             shape = settings.gamma ** (step // self.steps_per_epoch)
+        elif settings.schedule == "step":
+            shape = settings.gamma ** (step // (self.steps_per_epoch * settings.step_epochs))
         elif settings.schedule == "cosine":
             shape = 0.5 * (1 + math.cos(math.pi * progress))
         elif settings.schedule == "poly":

@@ -6,7 +6,7 @@ import pytest
 
 from masksmith.errors import UsageProblem
 from trainers import LOSSES, MODELS, load_preset, preset_names
-from trainers.presets import Settings
+from trainers.presets import Settings, checked
 from trainers.schedule import Schedule
 
 
@@ -30,6 +30,26 @@ def test_pirshutuk_is_as_printed() -> None:
     assert (settings.epochs, settings.batch, settings.size) == (30, 32, (224, 224))
     assert (settings.optimiser, settings.lr, settings.schedule, settings.gamma) == ("adam", 1e-3, "exponential", 0.9)
     assert (settings.model, settings.priors, settings.loss) == ("portrait_lcnet", "paper", "bce_jaccard_boundary")
+
+
+def test_resnext_is_as_printed() -> None:
+    settings = load_preset("resnext2021")
+    assert (settings.model, settings.start, settings.size, settings.batch) == (
+        "unet_resnext50",
+        "imagenet",
+        (512, 512),
+        8,
+    )
+    assert (settings.optimiser, settings.lr, settings.schedule, settings.gamma) == ("adam", 1e-4, "step", 0.5)
+    assert (settings.step_epochs, settings.loss, settings.augment) == (50, "dice", "resnext2021")
+
+
+def test_cepeopleseg_is_as_printed() -> None:
+    settings = load_preset("cepeopleseg2021")
+    assert (settings.model, settings.size, settings.epochs, settings.loss) == ("peopleseg_fpn", (128, 160), 50, "ce")
+    assert (settings.optimiser, settings.momentum, settings.lr, settings.schedule) == ("sgd", 0.9, 1e-4, "poly")
+    assert settings.augment == "cepeopleseg2021"
+    assert load_preset("cepeopleseg2021", {"model": "peopleseg_deeplab"}).epochs == 50
 
 
 def test_another_network_brings_its_own_winning_settings_and_an_override_beats_them() -> None:
@@ -67,6 +87,9 @@ def test_text_becomes_the_settings_type() -> None:
         ("optimiser", "lion", "unknown optimiser 'lion'"),
         ("dropout", "1", "setting dropout must be at least 0 and below 1"),
         ("minutes", "0", "setting minutes must be above 0"),
+        ("ema", "1", "setting ema must be at least 0 and below 1"),
+        ("stop_after", "-1", "setting stop_after must be at least 0"),
+        ("temperature", "0", "setting temperature must be above 0"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_its_key(key: str, value: str, message: str) -> None:
@@ -77,6 +100,14 @@ def test_a_wrong_setting_is_refused_by_its_key(key: str, value: str, message: st
 def test_an_unknown_preset_is_refused_with_the_choices() -> None:
     with pytest.raises(UsageProblem, match=r"unknown preset 'demborg'.*Did you mean 'demborg2018'.*pirshutuk2023"):
         load_preset("demborg")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("size", [64, 64, 3]), ("batch", 2.0), ("amp", 1), ("loss", 3), ("foreground", ["a", 1])]
+)
+def test_a_preset_with_a_value_of_another_type_is_refused_by_its_key(key: str, value: object) -> None:
+    with pytest.raises(UsageProblem, match=f"setting {key} must be"):
+        checked({key: value})
 
 
 def test_a_plateau_divides_after_so_many_epochs_without_a_better_loss() -> None:
@@ -101,9 +132,10 @@ def test_a_plateau_goes_on_where_it_was() -> None:
 def test_the_other_schedules_follow_their_formulas() -> None:
     at = {
         name: Schedule(Settings(lr=2.0, schedule=name, gamma=0.9), 100, 10)
-        for name in ("exponential", "cosine", "poly")
+        for name in ("exponential", "cosine", "poly", "step")
     }
     assert at["exponential"].lr(29) == pytest.approx(2 * 0.9**2)
+    assert [at["step"].lr(step) for step in (0, 499, 500, 1000)] == pytest.approx([2, 2, 1.8, 1.62])
     assert at["cosine"].lr(25) == pytest.approx(1 + math.cos(math.pi / 4))
     assert at["poly"].lr(40) == pytest.approx(2 * 0.6**0.9)
 

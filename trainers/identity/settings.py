@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
-from importlib import resources
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from masksmith.errors import UsageProblem, unknown_choice
+from masksmith.errors import unknown_choice
+from trainers.form import Form, Range, presets_of
 from trainers.identity.distances import DISTANCES
 from trainers.identity.mining import RULES
 
@@ -95,7 +94,7 @@ class IdentitySettings:
 
 def identity_presets() -> list[str]:
     """The presets for face networks, sorted."""
-    return sorted(name for name, values in _presets().items() if values.get("task") == TASK)
+    return list(presets_of(TASK))
 
 
 def load_settings(name: str = PRESET, overrides: Mapping[str, str] | None = None) -> IdentitySettings:
@@ -108,11 +107,10 @@ def load_settings(name: str = PRESET, overrides: Mapping[str, str] | None = None
     Raises:
         UsageProblem: an unknown preset or key, a value of the wrong type or outside its range.
     """
-    known = identity_presets()
-    if name not in known:
-        raise unknown_choice("preset", name, known)
-    values = {key: value for key, value in _presets()[name].items() if key != "task"}
-    return checked({**values, **{key: _parsed(key, text) for key, text in (overrides or {}).items()}, "preset": name})
+    presets = presets_of(TASK)
+    if name not in presets:
+        raise unknown_choice("preset", name, presets)
+    return checked({**presets[name], **_FORM.parsed(overrides or {}), "preset": name})
 
 
 def checked(values: Mapping[str, Any]) -> IdentitySettings:
@@ -121,17 +119,9 @@ def checked(values: Mapping[str, Any]) -> IdentitySettings:
     Raises:
         UsageProblem: an unknown key, a wrong type, or a value outside its range.
     """
-    settings = IdentitySettings(**{key: _typed(key, value) for key, value in values.items()})
-    for key, (right, wanted) in _RANGES.items():
-        if not right(getattr(settings, key)):
-            raise UsageProblem(f"setting {key} must be {wanted}, not {getattr(settings, key)!r}")
-    for key, choices in _CHOICES.items():
-        if getattr(settings, key) not in choices:
-            raise unknown_choice(key, getattr(settings, key), choices)
-    return settings
+    return _FORM.checked(values)
 
 
-_KINDS = {each.name: str(each.type) for each in fields(IdentitySettings)}
 _CHOICES: dict[str, tuple[str, ...]] = {
     "distance": DISTANCES,
     "mining": tuple(RULES),
@@ -141,7 +131,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "network": NETWORKS,
     "device": ("auto", "cpu", "cuda"),
 }
-_RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+_RANGES: dict[str, Range] = {
     "shrink": (lambda v: 0 < v < math.inf, "above 0"),
     "width": (lambda v: v in WIDTHS, "one of 0.25, 0.5, 0.75 and 1"),
     "size": (lambda v: min(v) >= 32 and max(v) <= 1024, "32 to 1024 pixels"),
@@ -163,52 +153,4 @@ _RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: v >= 0, "at least 0"),
     "threads": (lambda v: v >= 0, "at least 0"),
 }
-_WORDS = {
-    "str": "a word",
-    "int": "a whole number",
-    "float": "a number",
-    "tuple[int, int]": "a size such as 96 or 112x96 (height x width)",
-}
-
-
-def _presets() -> dict[str, dict[str, Any]]:
-    folder = resources.files("trainers") / "presets"
-    return {
-        entry.name.removesuffix(".toml"): tomllib.loads(entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".toml")
-    }
-
-
-def _kind(key: str) -> str:
-    if key not in _KINDS:
-        raise unknown_choice("setting", key, [name for name in _KINDS if name != "preset"])
-    return _KINDS[key]
-
-
-def _parsed(key: str, text: str) -> Any:
-    """A setting's value from text."""
-    kind, text = _kind(key), text.strip()
-    try:
-        if kind == "int":
-            return int(text)
-        if kind == "float":
-            return float(text)
-        if kind == "tuple[int, int]":
-            parts = [int(part) for part in text.lower().split("x")]
-            height, width = parts * 2 if len(parts) == 1 else parts
-            return height, width
-    except ValueError:
-        raise UsageProblem(f"setting {key} must be {_WORDS[kind]}, not {text!r}") from None
-    return text
-
-
-def _typed(key: str, value: Any) -> Any:
-    kind = _kind(key)
-    if kind == "float" and type(value) in (int, float):
-        return float(value)
-    if {"str": str, "int": int}.get(kind) is type(value):
-        return value
-    if kind == "tuple[int, int]" and type(value) in (list, tuple) and len(value) == 2:
-        return tuple(value)
-    raise UsageProblem(f"setting {key} must be {_WORDS[kind]}, not {value!r}")
+_FORM = Form(IdentitySettings, _RANGES, _CHOICES)
