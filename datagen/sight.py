@@ -43,7 +43,7 @@ def seen(
     fine_y = ys.ravel()[edge, None] + _WITHIN[:, 1].astype(np.float32)
     fine, fine_uv, _ = caster.cast(_rays(camera, fine_x.ravel(), fine_y.ravel()))
     several = _interpolated(surface, covered, fine, fine_uv)
-    picture[edge] = several.reshape(len(edge), EDGE_RAYS**2, -1).mean(axis=1)
+    picture[edge] = several.reshape(len(edge), EDGE_RAYS**2, several.shape[1]).mean(axis=1)
     return picture.reshape(*shape, -1), primitive.reshape(shape)
 
 
