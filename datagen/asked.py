@@ -35,11 +35,31 @@ def sources(command: F) -> F:
             "scan_specs",
             required=True,
             multiple=True,
-            help="Folder of foot scans, or parametric:N for N made feet; repeatable.",
+            help="Folder of foot scans or prepared rig photos, or parametric:N for N made feet; repeatable.",
         ),
     ):
         command = option(command)
     return command
+
+
+def preset(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    """Callback of an eager ``--preset``: its values stand where nothing is typed."""
+    from datagen.preset import load_preset, shares_of
+
+    if value is not None:
+        known = [str(each.name) for each in context.command.params if each.name not in _OF_A_RUN]
+        values, counts = load_preset(value, known)
+        if counts:
+            values |= {"shares": shares_of(counts), "count": sum(counts.values())}
+        context.default_map = {**(context.default_map or {}), **values}
+    return value
+
+
+_OF_A_RUN = (
+    *("scan_specs", "floor_specs", "out", "workplace", "preset", "count", "shares", "seed"),
+    *("engine", "ray_address", "workers", "dry_run", "as_json", "help"),
+)
+"""Parameters that no preset may hold: what goes in, where it goes, and how it is run."""
 
 
 def place(out: str, work: Path | None) -> tuple[Path, str]:

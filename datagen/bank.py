@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from datagen import arrangements, cameras, cutouts, feet, lights, scans, surface
+from datagen import arrangements, cameras, cutouts, feet, lights, photo_cutouts, scans, surface
 from datagen.cameras import Camera
 from datagen.cutouts import Cutout
 from datagen.foot import Foot
 from datagen.lights import Caster
+from datagen.photo_cutouts import PhotoFoot
 from datagen.rigs import Rig as Rig
 from datagen.rigs import varied as varied
 from datagen.stances import Stance
@@ -34,20 +35,21 @@ _OWN_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Source:
-    """Where a foot comes from: a scan file, or the number of a parametric foot."""
+    """Where a foot comes from: a scan file, photos of a rig, or the number of a parametric foot."""
 
     subject: str
     scan: scans.ScanFile | None = None
     number: int = 0
     licence: str = ""
     sha256: str = ""
+    photos: tuple[PhotoFoot, ...] = ()
 
 
 def sources(spec: str, seed: int) -> list[Source]:
-    """The feet that ``spec`` names: a folder of scans, or ``parametric:N`` for N made ones.
+    """The feet that ``spec`` names: a folder of scans or of a rig's photos, or ``parametric:N`` for N made ones.
 
     Raises:
-        BadInput: no such folder, no scans in it.
+        BadInput: no such folder, no scans or photos in it.
         UsageProblem: no number after ``parametric:``.
     """
     if spec.startswith("parametric:"):
@@ -55,8 +57,16 @@ def sources(spec: str, seed: int) -> list[Source]:
         return [
             Source(f"P{k:04d}", None, k, "CC0-1.0", files.digest({"parametric": k, "seed": seed})) for k in range(count)
         ]
+    if photo_cutouts.is_rig(spec):
+        return [_of_photos(subject, photos) for subject, photos in sorted(photo_cutouts.feet_of(spec).items())]
     found = scans.list_scans(Path(spec))
     return [Source(scan.subject, scan, 0, scan.licence, files.sha256(scan.path)) for scan in found]
+
+
+def _of_photos(subject: str, photos: Sequence[PhotoFoot]) -> Source:
+    licence = "; ".join(dict.fromkeys(photo.licence for photo in photos))
+    digest = files.digest([[photo.sha256, photo.camera, photo.side] for photo in photos])
+    return Source(subject, None, 0, licence, digest, tuple(photos))
 
 
 def made_count(spec: str) -> int:
@@ -75,12 +85,19 @@ def build(
     out: Path, found: Sequence[Source], rig: Rig, seed: int, engine: Engine, receipts: Receipts
 ) -> list[dict[str, Any]]:
     """Render all cutouts into ``out``; returns a receipt a source: file, subject, number of cutouts, notes."""
-    shards = [Shard(position, rig.views, source) for position, source in enumerate(found)]
+    shards = [Shard(k, len(source.photos) or rig.views, source) for k, source in enumerate(found)]
     return engine.map(partial(_render_source, os.fspath(out), rig, seed), shards, receipts=receipts, label="cutouts")
 
 
 def load(source: Source, seed: int, skin: float | None = None) -> Foot:
-    """Read or make the foot; ``skin`` paints a scan, see :func:`datagen.scans.read_scan`."""
+    """Read or make the foot; ``skin`` paints a scan, see :func:`datagen.scans.read_scan`.
+
+    Raises:
+        BadInput: a scan that cannot be used.
+        UsageProblem: the foot is known by photos alone, and has no shape.
+    """
+    if source.photos:
+        raise UsageProblem(f"subject {source.subject}: photos show a foot from a few sides only; give scans")
     if source.scan is None:
         return replace(feet.parametric_foot(seed, source.number), subject=source.subject)
     return scans.read_scan(source.scan, skin=skin)
@@ -88,8 +105,13 @@ def load(source: Source, seed: int, skin: float | None = None) -> Foot:
 
 def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any]:
     source: Source = shard.payload
-    foot = load(source, seed, rig.skin)
     name = f"{shard.index:05d}.arrow"
+    if source.photos:
+        photo_cutouts.refuse_layers(rig.layers)
+        about = {"subject": source.subject, "foot_sha256": source.sha256, "seed": seed}
+        count = cutouts.write(Path(out) / name, photo_cutouts.views(source.photos, rig.canvas, about))
+        return {"file": name, "subject": source.subject, "cutouts": count, "licence": source.licence, "notes": []}
+    foot = load(source, seed, rig.skin)
     count = cutouts.write(Path(out) / name, _views(foot, rig, seed, source), rig.layers)
     return {
         "file": name,

@@ -27,6 +27,12 @@ def _labels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 
 @click.command()
 @asked.sources
+@click.option(
+    "--preset",
+    is_eager=True,
+    callback=asked.preset,
+    help="A paper's dataset (demborg2018), or a TOML file of these options; what is typed wins.",
+)
 @click.option("--out", required=True, help="Folder of the new dataset, or an object store: s3://bucket/prefix.")
 @click.option(
     "--work",
@@ -63,6 +69,7 @@ def _labels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 def generate(
     scan_specs: tuple[str, ...],
     floor_specs: tuple[str, ...],
+    preset: str | None,
     out: str,
     workplace: Path | None,
     shards: str | None,
@@ -92,6 +99,7 @@ def generate(
     Example:
       masksmith generate --scans scans --floors floors --out feet --count 3000 --seed 1
       masksmith generate --scans parametric:60 --floors procedural:12 --out feet --count 1500
+      masksmith generate --preset demborg2018 --scans rig-feet --floors floors --out demborg
       masksmith generate --scans scans --floors floors --out s3://data/feet --work work --shards webdataset
     """
     from datagen import generate as making
@@ -126,7 +134,9 @@ def generate(
         rig=rig,
         style=style,
         shares=shares,
-        command=f"generate --count {count} --size {size} --views {views} --seed {seed}"
+        command="generate"
+        + (f" --preset {preset}" if preset else "")
+        + f" --count {count} --size {size} --views {views} --seed {seed}"
         + (" --scanner" if scanner else "")
         + (" --varied" if varied else "")
         + (" --plain" if plain else "")

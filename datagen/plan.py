@@ -150,23 +150,27 @@ def all_feet(specs: Sequence[str], seed: int) -> tuple[list[Source], list[str]]:
     warnings: list[str] = []
     first: dict[str, Source] = {}
     for source in (source for spec in specs for source in bank.sources(spec, seed)):
-        before = first.setdefault(source.sha256, source)
-        if before is source:
-            kept.append(source)
-        elif before.subject == source.subject:
-            warnings.append(f"{where(source)}: the same scan as {where(before)}, left out")
-        else:
+        marks = [photo.sha256 for photo in source.photos] or [source.sha256]
+        befores = [first.setdefault(mark, source) for mark in marks]
+        twin = next((before for before in befores if before.subject != source.subject), None)
+        if twin is not None:
             raise BadInput(
                 where(source),
-                f"a scan of {source.subject}",
-                f"the same file as {where(before)}, a scan of {before.subject}",
-                "remove one of them, or give both one subject in scans.csv",
+                f"a {'photo' if source.photos else 'scan'} of {source.subject}",
+                f"the same file as {where(twin)}, one of {twin.subject}",
+                "remove one of them, or give both one subject",
             )
+        if all(before is not source for before in befores):
+            warnings.append(f"{where(source)}: the same as {where(befores[0])}, left out")
+        else:
+            kept.append(source)
     return kept, warnings
 
 
 def where(source: Source) -> str:
     """What a foot is called in a message: its file, or its subject."""
+    if source.photos:
+        return source.photos[0].image
     return str(source.scan.path) if source.scan else source.subject
 
 
@@ -176,7 +180,7 @@ def summary(work: Plan) -> dict[str, Any]:
         "count": work.count,
         "seed": work.seed,
         "size": work.style.size,
-        "cutouts": len(work.sources) * work.rig.views,
+        "cutouts": sum(len(source.photos) or work.rig.views for source in work.sources),
         "splits": {
             name: {
                 "scenes": work.counts[name],

@@ -221,6 +221,92 @@ def test_a_bad_floor_is_named_before_anything_is_written(
     assert not (tmp_path / "d").exists()
 
 
+def test_one_scan_under_two_subjects_is_refused_with_both_names_and_twice_under_one_is_used_once(
+    tmp_path: Path, scan_folder: Path, floor_folder: Path
+) -> None:
+    scans, more = tmp_path / "scans", tmp_path / "more"
+    shutil.copytree(scan_folder, scans)
+    more.mkdir()
+    shutil.copy(scans / "T0_left.ply", more)
+
+    def both() -> planning.Plan:
+        return planning.plan(
+            scans=[str(scans), str(more)], floor_spec=str(floor_folder), out=tmp_path / "d", count=9, seed=0
+        )
+
+    work = both()
+    assert [source.subject for source in work.sources] == [f"T{k}" for k in range(5)]
+    assert any("more/T0_left.ply" in text and "left out" in text for text in work.warnings)
+    shutil.copy(scans / "T1_left.ply", more / "T1_right.ply")  # the other foot of a subject stays with it
+    shutil.copy(scans / "T0_left.ply", more / "Zoë_left.ply")
+    with pytest.raises(BadInput) as caught:
+        both()
+    assert "Zoë_left.ply" in str(caught.value) and "scans/T0_left.ply" in str(caught.value)
+
+
+MADE = ["generate", "--scans", "parametric:9", "--floors", "procedural:9"]
+
+
+def test_the_preset_of_the_paper_asks_for_its_exact_numbers_and_scales_down_in_proportion(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = [
+        "generate",
+        "--scans",
+        "parametric:9",
+        "--floors",
+        "procedural:9",
+        "--out",
+        str(tmp_path / "d"),
+        "--dry-run",
+    ]
+
+    def planned(*more: str) -> dict[str, object]:
+        cli.group.main(args=[*base, "--json", *more], standalone_mode=False)
+        return dict(json.loads(capsys.readouterr().out))
+
+    def scenes_of(plan: dict[str, object]) -> list[int]:
+        return [row["scenes"] for row in plan["splits"].values()]  # type: ignore[attr-defined]
+
+    whole = planned("--preset", "demborg2018")
+    assert scenes_of(whole) == [43896, 12960, 14168] and whole["size"] == 256
+    small = planned("--preset", "demborg2018", "--count", "100", "--size", "64")
+    assert scenes_of(small) == [62, 18, 20] and small["size"] == 64
+    own = tmp_path / "ours.toml"
+    own.write_text("views = 3\nplain = true\n[counts]\nall = 7\n")
+    assert scenes_of(planned("--preset", str(own))) == [7]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sizes = 3", "'sizes'"),
+        ("out = 'x'", "'out'"),
+        ("size = 'large'", "--size"),
+        ("[counts]\ntrain = 0", "counts.train"),
+        ("counts = 3", "counts"),
+    ],
+)
+def test_a_preset_with_a_wrong_key_or_value_is_refused_by_name(
+    text: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.toml").write_text(text)
+    line = [
+        "generate",
+        "--scans",
+        "parametric:9",
+        "--floors",
+        "procedural:9",
+        "--out",
+        str(tmp_path / "d"),
+        "--dry-run",
+    ]
+    code, error = exit_of([*line, "--preset", str(tmp_path / "own.toml")], capsys)
+    assert code == 2 and said in error
+    code, error = exit_of([*line, "--preset", "demborg"], capsys)
+    assert code == 2 and "Did you mean 'demborg2018'?" in error
+
+
 @pytest.mark.parametrize("spec", ["parametric:many", "parametric:0", "parametric:"])
 def test_a_number_of_made_feet_that_is_none_is_a_usage_error(spec: str, tmp_path: Path, floor_folder: Path) -> None:
     with pytest.raises(UsageProblem, match="expected a number after the colon"):
