@@ -38,7 +38,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("masksmith.commands.train:train", "Train a network by a preset."),
     "distill": ("masksmith.commands.distill:distill", "Train a network that also learns from a trained one."),
     "tune": ("masksmith.commands.tune:tune", "Search for a network's learning rate, dropout and loss."),
+    "ablate": ("masksmith.commands.ablate:ablate", "Train with and without each kind of previous mask, and compare."),
     "prune": ("masksmith.commands.prune:prune", "Take the channels a trained network needs least out of it."),
+    "export": (
+        "masksmith.commands.export:export",
+        "Write a trained network to a file for a runtime, checked against PyTorch.",
+    ),
+    "bench": ("masksmith.commands.bench:bench", "Measure how fast models are, with peers beside them."),
     "identity": (
         "trainers.identity.cli:identity",
         "Train, test and use a face network: who is who, for splits without leaks.",

@@ -181,7 +181,7 @@ def _with_torch(place: Path, threads: int) -> Model:
         nhwc = meta.get("layout") == "nhwc"
         batch = None if free else 1
         shape = [batch, height, width, channels] if nhwc else [batch, channels, height, width]
-        shapes.append((name, shape, str(meta.get("dtype", "float32"))))
+        shapes.append((name, shape, str(meta.get("dtype", "float32")) if name == "image" else "float32"))
 
     def raw(values: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         with torch.inference_mode():

@@ -1,0 +1,98 @@
+"""The models that ``masksmith bench`` is given: files as they are, runs and random weights exported on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from masksmith import console
+from masksmith.errors import BadInput, EnvironmentFault, UsageProblem, unknown_choice
+from masksmith.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from evaluation.speed import Candidate
+
+FORMAT_OF = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "tflite", "torch": "torch"}
+RANDOM = "random:"
+
+
+def runtimes(text: str) -> tuple[str, ...]:
+    """The runtimes of a comma-separated list.
+
+    Raises:
+        UsageProblem: one that is not known, or none.
+    """
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in names:
+        if name not in RUNTIMES:
+            raise unknown_choice("runtime", name, RUNTIMES)
+    if not names:
+        raise UsageProblem(f"name at least one runtime: {', '.join(RUNTIMES)}")
+    return names
+
+
+def candidates(
+    models: Sequence[str], wanted: Sequence[str], sizes: Sequence[tuple[int, int] | None], folder: Path
+) -> list[Candidate]:
+    """One candidate for each model, runtime and size.
+
+    Args:
+        models: files, run folders, or ``random:NAME`` and ``random:NAME:relu``.
+        wanted: runtimes; a file is run by those of them that open it.
+        sizes: (height, width) in pixels; None = the model's own.
+        folder: where runs and random weights are exported to.
+
+    Raises:
+        BadInput, UsageProblem: a model that is not there, or that none of the runtimes opens.
+    """
+    from evaluation.speed import Candidate
+
+    made: list[Candidate] = []
+    for number, text in enumerate(models):
+        for size in sizes:
+            place = Path(text)
+            if not text.startswith(RANDOM) and place.is_file() and place.suffix != ".safetensors":
+                fitting = [name for name in wanted if place.suffix.lower() in RUNTIMES[name]]
+                if not fitting:
+                    known = [name for name, kinds in RUNTIMES.items() if place.suffix.lower() in kinds]
+                    found = f"a file for {' or '.join(known)}" if known else f"a file of kind {place.suffix!r}"
+                    raise BadInput(place, f"a model for {', '.join(wanted)}", found, "name its runtime in --runtimes")
+                made += [Candidate(place.name, text, name, size) for name in fitting]
+            else:
+                made += _exported(text, wanted, size, folder / str(number))
+    return made
+
+
+def _exported(text: str, wanted: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Candidate]:
+    from evaluation.speed import Candidate
+    from trainers.export import job
+    from trainers.export.deployed import FORMATS, Form
+
+    run: Path | None = None
+    relu = False
+    if text.startswith(RANDOM):
+        name, _, variant = text.removeprefix(RANDOM).partition(":")
+        if variant not in ("", "relu"):
+            raise unknown_choice("variant", variant, ("relu",))
+        relu = variant == "relu"
+        network = job.network_of(None, name, random=True)
+        label = text.removeprefix(RANDOM)
+    else:
+        run = Path(text)
+        if not run.exists():
+            raise BadInput(run, "a model file, a run folder or random:NAME", "no such file", "check the path")
+        network = job.network_of(run, None, random=False)
+        label = f"{run.name}/{network.name}"
+    made: list[Candidate] = []
+    for runtime in wanted:
+        to = FORMAT_OF[runtime]
+        shape = "" if size is None else f"-{size[0]}x{size[1]}"
+        place = folder / f"{network.name}{shape}{FORMATS[to]}"
+        try:
+            job.export(network, Form(to=to, size=size, relu=relu), place, run=run, latency=0)
+        except (BadInput, EnvironmentFault) as fault:
+            console.warn(f"{label} is left out in {runtime}: {fault}")
+            continue
+        made.append(Candidate(label, str(place), runtime))
+    return made

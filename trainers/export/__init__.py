@@ -1,0 +1,1 @@
+"""Trained networks in the form that runtimes run: folded, written, checked against PyTorch, described."""
