@@ -45,7 +45,7 @@ MAJOR_IOU, MAJOR_TRIES = 0.6, 20
 class Mix:
     """Weights of the kinds of prior; :attr:`shares` are the probabilities.
 
-    ``small`` is the weight of "small affine and/or elastic" together.
+    ``small`` is the weight of "small affine and/or elastic" together; ``affine`` and ``elastic`` come to its parts.
     """
 
     name: str
@@ -53,11 +53,14 @@ class Mix:
     small: float
     major: float
     self_: float
+    affine: float = 0.0
+    elastic: float = 0.0
 
     @property
     def shares(self) -> dict[str, float]:
         """Kind -> probability; they add up to 1."""
-        weights = (self.empty, self.small / 3, self.small * 2 / 3, self.major, self.self_)
+        affine, elastic = self.affine + self.small / 3, self.elastic + self.small * 2 / 3
+        weights = (self.empty, affine, elastic, self.major, self.self_)
         total = sum(weights)
         return {kind: weight / total for kind, weight in zip(PRIOR_KINDS, weights, strict=True)}
 
@@ -69,6 +72,11 @@ MIXES = {
         Mix("empty30", empty=30, small=35, major=5, self_=30),
         # without a network: the weight of "self" goes to the small warps
         Mix("data", empty=40, small=65, major=5, self_=0),
+        # one kind alone beside the paper's share of empty ones, to tell what each is good for
+        Mix("empty+affine", empty=40, small=0, major=0, self_=0, affine=60),
+        Mix("empty+elastic", empty=40, small=0, major=0, self_=0, elastic=60),
+        Mix("empty+major", empty=40, small=0, major=60, self_=0),
+        Mix("empty+self", empty=40, small=0, major=0, self_=60),
     )
 }
 
