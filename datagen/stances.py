@@ -100,7 +100,7 @@ def lying(foot: Foot, rng: np.random.Generator, trousers: Trousers | None, outfi
     body = parts[0] if len(parts) == 1 else surface.joined(parts[0], parts[1])
     sole = {"back": 0.0, "front": 180.0, "side": 0.0}[kind]
     if kind == "side":
-        sole = 90.0 if chosen[0][1] == "right" else 270.0
+        sole = 90.0 if chosen[0][1] == "left" else 270.0
     return Stance(body, [side for _, side in chosen], kind, sole, (sole + 180) % 360)
 
 
