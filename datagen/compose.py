@@ -56,23 +56,25 @@ def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Groun
     if recipe["empty"]:
         image *= (sky + lamp).astype(np.float32)
         return _photographed(recipe, image, np.zeros((size, size), np.uint8), view, cutout)
-    none = np.zeros(3)
     # an open floor gets light 1 in all; what faces the lamp gets more than the floor does
     lamp_front = lamp / max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
-    floor_light = _floor_light(cutout, view, size)
+    floor_sky, floor_lamp = _floor_light(cutout, view, size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
     veil = recipe["veil"]
     if veil:
         lies, rises = veils.seen(veil, veils.pattern(veil), cutout.camera, cutout.about["lamp"], view, size)
-        floor_light = veils.shaded(floor_light, lies, (1,))
-    image *= _light(floor_light, np.stack([sky, lamp, none, none]) / 255)
+        floor_lamp = veils.behind(floor_lamp, lies)
+    _times(image, _light(floor_sky, sky / 255, floor_lamp, lamp / 255))
     if foot is not None:
-        shade = veils.shaded(foot.shade, rises[foot.place], (1, 2)) if veil else foot.shade
+        foot_sky, foot_lamp, gloss, skin = cv2.split(foot.shade)
+        if veil:
+            foot_lamp, gloss = (veils.behind(layer, rises[foot.place]) for layer in (foot_lamp, gloss))
         linear = cv2.LUT(complexion.changed(foot.colour, recipe["complexion"], size), to_linear())
-        linear *= _light(shade, np.stack([sky / 128, lamp_front / 128, none, none]))
-        linear += _light(shade, np.stack([none, none, lamp_front * 0.22 / 255, none]))
+        _times(linear, _light(foot_sky, sky / 128, foot_lamp, lamp_front / 128))
+        shine = (np.arange(256)[:, None, None] * (lamp_front * 0.22 / 255)).astype(np.float32)
+        cv2.add(linear, cv2.LUT(cv2.cvtColor(gloss, cv2.COLOR_GRAY2RGB), shine), dst=linear)
         image[foot.place] = blends.joined(linear, image[foot.place], foot.cover, recipe["blend"])
-        whole[foot.place] = foot.shade[..., 3]
+        whole[foot.place] = skin
     return _photographed(recipe, image, whole, view, cutout)
 
 
@@ -136,48 +138,61 @@ def _placed(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> _Placed
     )
 
 
-def _floor_light(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.uint8]:
-    """(S, S, 4): sky and lamp on the floor of the scene, twice: four layers are warped in half the time of two."""
-    way, border = (view @ cutout.floor_to_canvas())[:2], cv2.BORDER_REPLICATE
+def _floor_light(
+    cutout: Cutout, view: npt.NDArray[np.float64], size: int
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """(S, S) the sky's and (S, S) the lamp's light on the floor of the scene.
+
+    Seen at half the size, which is still finer than the maps it comes from, and enlarged; as four layers, which are
+    warped in half the time of two.
+    """
+    half = (size + 1) // 2
+    share = half / size
+    shrink = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2], [0, 0, 1]])
+    way, border = (shrink @ view @ cutout.floor_to_canvas())[:2], cv2.BORDER_REPLICATE
     four = cv2.merge([cutout.floor, cutout.floor])
-    return np.asarray(cv2.warpAffine(four, way, (size, size), flags=cv2.INTER_LINEAR, borderMode=border), np.uint8)
+    small = cv2.warpAffine(four, way, (half, half), flags=cv2.INTER_LINEAR, borderMode=border)
+    sky, lamp = (cv2.resize(cv2.extractChannel(small, k), (size, size)) for k in (0, 1))
+    return np.asarray(sky, np.uint8), np.asarray(lamp, np.uint8)
 
 
-def _light(layers: npt.NDArray[np.uint8], mix: npt.NDArray[np.float64]) -> Floats:
-    """(H, W, 3): the light that ``mix`` (layers, 3) makes of the light layers."""
-    height, width, count = layers.shape
-    flat = layers.reshape(-1, count).astype(np.float32) @ mix.astype(np.float32)
-    return np.asarray(flat, np.float32).reshape(height, width, 3)
+def _light(
+    sky: npt.NDArray[np.uint8],
+    sky_colour: npt.NDArray[np.float64],
+    lamp: npt.NDArray[np.uint8],
+    lamp_colour: npt.NDArray[np.float64],
+) -> Floats:
+    """(H, W, 3): two layers of light (H, W), each in its colour (3,), together."""
+    both = zip(sky_colour.tolist(), lamp_colour.tolist(), strict=True)
+    return np.asarray(cv2.merge([cv2.addWeighted(sky, a, lamp, b, 0, dtype=cv2.CV_32F) for a, b in both]), np.float32)
 
 
-def _weights(cover: npt.NDArray[np.uint8]) -> tuple[Floats, Floats]:
-    weight = cover.astype(np.float32)
-    weight *= np.float32(1 / 255)
-    return weight, 1 - weight
+def _times(picture: Any, light: Floats) -> None:
+    cv2.multiply(picture, light, dst=picture)
 
 
 def _scene(image: npt.NDArray[np.uint8], skin: npt.NDArray[np.uint8]) -> Scene:
     mask = (skin >= 128).view(np.uint8) * np.uint8(FOOT_CLASS)
-    return Scene(image, mask, skin.astype(np.float32) * np.float32(1 / 255))
+    alpha = cv2.addWeighted(skin, 1 / 255, skin, 0, 0, dtype=cv2.CV_32F)
+    return Scene(image, mask, np.asarray(alpha, np.float32))
 
 
 def _plain(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, view: npt.NDArray[np.float64], size: int) -> Scene:
     """Crop, alpha and the stored shadow in bytes, as simple composites are made: no perspective, no colour of light."""
     image = _cropped(below, recipe["floor"], size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
-    sky, lamp = cv2.split(cutout.floor)
-    dim = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
-    way, border = (view @ cutout.floor_to_canvas())[:2], cv2.BORDER_REPLICATE
-    shadow = cv2.warpAffine(dim, way, (size, size), flags=cv2.INTER_LINEAR, borderMode=border)
+    sky, lamp = _floor_light(cutout, view, size)
+    shadow = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
     image = np.asarray(cv2.multiply(image, cv2.cvtColor(shadow, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
     if foot is not None:
         lamp_up = max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
         sky, lamp, _, skin = cv2.split(foot.shade)
-        light = cv2.addWeighted(sky, 0.5, lamp, 0.5 / lamp_up, 0)
-        light = cv2.cvtColor(cv2.LUT(light, _shadow_curve()), cv2.COLOR_GRAY2RGB)
+        light = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5 / lamp_up, 0), _shadow_curve())
         # light 128 is 1, and the curve of 128 is this
-        lit = cv2.multiply(foot.colour, light, scale=1 / float(_shadow_curve()[128]))
-        image[foot.place] = cv2.blendLinear(lit, image[foot.place], *_weights(foot.cover))
+        lit = cv2.multiply(foot.colour, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / float(_shadow_curve()[128]))
+        cover = cv2.cvtColor(foot.cover, cv2.COLOR_GRAY2RGB)
+        rest = cv2.multiply(image[foot.place], cv2.bitwise_not(cover), scale=1 / 255)
+        image[foot.place] = cv2.add(cv2.multiply(lit, cover, scale=1 / 255), rest)
         whole[foot.place] = skin
     return _scene(image, whole)
 

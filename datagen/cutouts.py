@@ -168,14 +168,16 @@ def _schema(layers: bool) -> pa.Schema:
 
 
 def write(path: str | os.PathLike[str], cutouts: Iterator[Cutout], layers: bool = False) -> int:
-    """Write cutouts to one Arrow file (lz4, the quickest to read), one a record batch, atomically; returns how many.
+    """Write cutouts to one Arrow file, one a record batch, atomically; returns how many.
+
+    They are not packed: a cutout is read for every scene that shows it, and unpacking took longer than any other step
+    of a simple scene. One of 448 pixels takes about a megabyte, three times of what it would packed.
 
     ``layers``: they have those of :mod:`datagen.layers`, which are written too.
     """
     schema = _schema(layers)
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
     count = 0
-    with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), schema, options=options) as sink:
+    with files.atomic(path, durable=False) as part, pa.ipc.new_file(os.fspath(part), schema) as sink:
         for cutout in cutouts:
             rows, columns = cutout.colour.shape[:2]
             about = {
@@ -206,7 +208,8 @@ def _open(path: str | os.PathLike[str]) -> pa.ipc.RecordBatchFileReader:
 @lru_cache(maxsize=256)
 def _reader(path: str, _: int) -> pa.ipc.RecordBatchFileReader:
     try:
-        return pa.ipc.open_file(pa.memory_map(path))
+        # read, not mapped: pages of a mapped bank would count as this process's memory, and grow with the bank
+        return pa.ipc.open_file(pa.OSFile(path))
     except (OSError, pa.ArrowInvalid) as fault:
         raise BadInput(
             path, "a file of cutouts", f"one that cannot be read ({fault})", "delete it and run again"

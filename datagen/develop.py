@@ -44,13 +44,16 @@ def develop(linear: Floats, recipe: Mapping[str, Any]) -> Bytes:
     if light.get("clarity", 0) > 0:
         soft = cv2.GaussianBlur(image, (0, 0), _CLARITY * image.shape[0])
         image = cv2.addWeighted(image, 1 + light["clarity"], soft, -light["clarity"], 0)
-    if light["saturation"] != 1:
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        image = cv2.addWeighted(image, light["saturation"], grey, 1 - light["saturation"], 0)
-    if light["contrast"] != 1:
-        curve = np.clip((np.arange(256) - 118) * light["contrast"] + 118, 0, 255).astype(np.uint8)
-        image = cv2.LUT(image, curve)
+    if light["saturation"] != 1 or light["contrast"] != 1:
+        image = cv2.transform(image, _graded(light["saturation"], light["contrast"]))
     return np.asarray(image, np.uint8)
+
+
+def _graded(saturation: float, contrast: float) -> Floats:
+    """(3, 4): bytes of a picture to those with another saturation (about Rec. 601 grey) and contrast (about 118)."""
+    grey = np.array([[0.299, 0.587, 0.114]])
+    colours = contrast * (saturation * np.eye(3) + (1 - saturation) * np.repeat(grey, 3, axis=0))
+    return np.column_stack([colours, np.full(3, 118 * (1 - contrast))]).astype(np.float32)
 
 
 def to_srgb(linear: Floats) -> Bytes:

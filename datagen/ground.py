@@ -85,12 +85,11 @@ def taken(below: Ground, about: Mapping[str, Any], size: int) -> Floats:
 
 def _tinted(seen: Bytes, below: Ground, about: Mapping[str, Any]) -> Floats:
     """(S, S, 4) bytes of a floor as linear light, in the recipe's tint."""
-    linear = np.asarray(cv2.LUT(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), to_linear()), dtype=np.float32)
+    curve: npt.NDArray[Any] = to_linear()
     if about["tint"]:
-        gain = np.array(about["tint"]) / np.maximum(below.mean, 0.02)
-        linear *= np.clip(gain, 0.1, 8).astype(np.float32)
-        np.minimum(linear, np.float32(0.95), out=linear)
-    return linear
+        gain = np.clip(np.array(about["tint"]) / np.maximum(below.mean, 0.02), 0.1, 8).astype(np.float32)
+        curve = np.minimum(curve[:, None, None] * gain, np.float32(0.95))
+    return np.asarray(cv2.LUT(cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB), curve), np.float32)
 
 
 def anchored(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> dict[str, Any]:
@@ -134,12 +133,13 @@ def _patch(image: Bytes, back: npt.NDArray[np.float64], size: int, *, mirror: bo
     inside = x0 >= 0 and y0 >= 0 and x1 <= columns and y1 <= rows
     if inside or (x1 - x0) * (y1 - y0) > _COPY:
         return image, (0, 0)
-    out = np.empty((y1 - y0, x1 - x0, image.shape[2]), np.uint8)
+    texels = image.view(np.uint32)[..., 0]  # four bytes at a time
+    out = np.empty((y1 - y0, x1 - x0), np.uint32)
     for down in range(y0 // rows, (y1 - 1) // rows + 1):
         for along in range(x0 // columns, (x1 - 1) // columns + 1):
-            tile = image[:: -1 if mirror and down % 2 else 1, :: -1 if mirror and along % 2 else 1]
+            tile = texels[:: -1 if mirror and down % 2 else 1, :: -1 if mirror and along % 2 else 1]
             top, left = max(y0, down * rows), max(x0, along * columns)
             bottom, right = min(y1, (down + 1) * rows), min(x1, (along + 1) * columns)
             part = tile[top - down * rows : bottom - down * rows, left - along * columns : right - along * columns]
             out[top - y0 : bottom - y0, left - x0 : right - x0] = part
-    return out, (int(x0), int(y0))
+    return out.view(np.uint8).reshape(*out.shape, 4), (int(x0), int(y0))

@@ -79,11 +79,9 @@ def seen(
     return first, second
 
 
-def shaded(light: Bytes, veil: Bytes, layers: tuple[int, ...]) -> Bytes:
-    """(H, W, 4) light layers with some of them behind the veil (H, W)."""
-    full = np.full_like(veil, 255)
-    factor = cv2.merge([veil if k in layers else full for k in range(4)])
-    return np.asarray(cv2.multiply(light, factor, scale=1 / 255), np.uint8)
+def behind(light: Bytes, veil: Bytes) -> Bytes:
+    """(H, W) a layer of light behind the veil (H, W)."""
+    return np.asarray(cv2.multiply(light, veil, scale=1 / 255), np.uint8)
 
 
 def _polygon(dark: Bytes, points: npt.NDArray[Any], value: int = 255) -> None:

@@ -39,7 +39,7 @@ def place(pattern: str, index: int) -> str:
 def encoded(recipe: Mapping[str, Any], scene: Scene) -> dict[str, bytes]:
     """The files of a scene: picture and mask, and the labels it has under places of their own."""
     picture = images.encode_jpeg(scene.image, recipe["jpeg_quality"])
-    return {IMAGE: picture, MASK: images.encode_png(scene.mask), **scene.labels}
+    return {IMAGE: picture, MASK: images.encode_mask(scene.mask), **scene.labels}
 
 
 def facts(scene: Scene, sides: Sequence[str]) -> dict[str, Any]:

@@ -187,21 +187,6 @@ def _named(tally: Tally, classes: Mapping[str, int], fixed: bool) -> Coding:
     return Coding(dict(classes), {}, tuple(notes))
 
 
-def encode_ids(mask: npt.NDArray[np.uint8]) -> bytes:
-    """PNG bytes of an (H, W) mask of ids.
-
-    Rows filtered by the one above and packed as runs: for masks a third of the time of OpenCV's usual choice, smaller,
-    and twice as fast to read.
-    """
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-    if hasattr(cv2, "IMWRITE_PNG_FILTER"):  # since OpenCV 4.12
-        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP]
-    done, buffer = cv2.imencode(".png", mask, options)
-    if not done:
-        raise ValueError(f"a mask of shape {mask.shape}, {mask.dtype} cannot be encoded")
-    return bytes(buffer.tobytes())
-
-
 def _histogram(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
     """(256,) pixels of each value.
 

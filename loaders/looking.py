@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from loaders.coding import BYTES, Tally, encode_ids
+from loaders.coding import BYTES, Tally
 from loaders.listing import read_spool
 from loaders.readers.reader import Item, Reader, Seen
 from manifests import Record
@@ -82,7 +82,7 @@ class Look:
         ids = self._ids(seen, kind)
         if ids is not None:
             mask = f"masks/{item.id}.png"
-            sha256_mask = self._write(mask, encode_ids(ids))
+            sha256_mask = self._write(mask, images.encode_mask(ids))
         elif mask is not None:
             sha256_mask = files.sha256(mask)
         extra = {**item.extra, **seen.extra}

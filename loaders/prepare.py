@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from loaders.coding import Coding, Tally, decide, encode_ids
+from loaders.coding import Coding, Tally, decide
 from loaders.listing import MISSING, UNREADABLE, refuse_faults, refuse_unreadable, spool, write_missing
 from loaders.looking import LOOK, Look, area
 from loaders.readers.reader import Reader
@@ -29,7 +29,7 @@ from manifests import Info, ManifestWriter, Record
 from manifests.manifest import RECORDS
 from manifests.places import PATHS_IN_EXTRA
 from manifests.record import from_table, to_table
-from masksmith import __version__, files
+from masksmith import __version__, files, images
 from masksmith.engine import Engine, Shard
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.receipts import FOLDER, Receipts
@@ -269,7 +269,7 @@ def _placed(plan: _Writing, record: Record) -> Record:
         pass
     elif mask is not None and plan.rewrites:
         values = task.reader.fit(mask, task.reader.read_mask(mask), record.height, record.width)
-        data = encode_ids(plan.coding.apply(values))
+        data = images.encode_mask(plan.coding.apply(values))
         mask, digest = f"masks/{record.id}.png", files.digest(data)
         files.write_bytes(plan.task.out / mask, data, durable=False)
     elif mask is not None:

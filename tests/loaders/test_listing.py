@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from loaders.coding import encode_ids
 from loaders.listing import SHARD_ITEMS
 from loaders.prepare import Task, prepare
 from loaders.readers import find_reader
@@ -147,5 +146,5 @@ def test_ids_written_come_back_whatever_they_are(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     for shape in ((1, 1), (1, 9), (7, 1), (33, 65)):
         mask = rng.integers(0, 256, shape).astype(np.uint8)
-        files.write_bytes(tmp_path / "a.png", encode_ids(mask))
+        files.write_bytes(tmp_path / "a.png", images.encode_mask(mask))
         assert np.array_equal(images.read_mask(tmp_path / "a.png"), mask)
