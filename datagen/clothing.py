@@ -269,7 +269,7 @@ def _strap(
 ) -> Shape:
     rows, columns, width = path
     across = np.array([-1.0, -0.94, -0.4, 0.4, 0.94, 1.0])
-    high = np.array([0.0004, 0.0028, 0.0034, 0.0034, 0.0028, 0.0004]) + over
+    high = np.array([0.0014, 0.0032, 0.0036, 0.0036, 0.0032, 0.0014]) + over
     # a strap is as wide along the foot as across its own line
     slope = np.gradient(rows * STEP_M) / np.maximum(np.abs(np.gradient(columns * 0.0038)), 1e-4)
     steep = np.clip(np.abs(slope), 0, 3)

@@ -53,7 +53,7 @@ def upon_cloth(body: Surface | None, rng: np.random.Generator) -> Surface:
     line = _DENSE_M * even + (_REACH_M - _DENSE_M) * even**9
     x, z = np.meshgrid(line, line)
     relief = objects.wrinkles(_CELLS, rng)
-    height = float(rng.uniform(0.004, 0.035)) * np.clip(0.9 + 0.45 * relief, 0.0, 2.5)
+    height = float(rng.uniform(0.006, 0.05)) * np.clip(0.9 + 0.45 * relief, 0.0, 2.5)
     if body is not None:
         low = body.vertices[body.vertices[:, 1] < 0.06]
         column, row = (np.rint(np.interp(low[:, k], line, np.arange(_CELLS))).astype(int) for k in (0, 2))
@@ -63,7 +63,8 @@ def upon_cloth(body: Surface | None, rng: np.random.Generator) -> Surface:
         height = height * np.clip((away - 0.022) / rng.uniform(0.03, 0.09), 0, 1)
     height = gaussian_filter(height, 0.6) + 0.0007
     places = np.stack([x, z], -1).reshape(-1, 2)
-    period = max(stuff.period_m, 0.07)  # finer is finer than the mesh
+    # finer is finer than the mesh
+    period = max(stuff.period_m, 0.16 if stuff.pattern in ("dots", "blossoms") else 0.07)
     wide = cloths.Cloth(stuff.colour, stuff.second, stuff.pattern, period, stuff.angle_rad)
     paint = wide.paint(places, rng) * (1 + 0.03 * relief.reshape(-1, 1))
     slide = gaussian_filter(rng.normal(0, 1, (2, _CELLS, _CELLS)), (0, 6, 6)) * 0.1
