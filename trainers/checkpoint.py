@@ -133,12 +133,21 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
     weights = _safetensors(place) if place.suffix == ".safetensors" else _torch_file(place)
     if not weights.tensors:
         raise BadInput(place, "weights of a network", "no tensors", _REMEDY)
-    for key, value in weights.tensors.items():
+    refuse_nan(place, weights.tensors)
+    return weights
+
+
+def refuse_nan(place: str | os.PathLike[str], tensors: Mapping[str, Tensor]) -> None:
+    """Look at every value.
+
+    Raises:
+        BadInput: one is not finite.
+    """
+    for key, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise BadInput(
                 place, "finite weights", f"NaN or infinity in {key}", "use an earlier checkpoint, or train again"
             )
-    return weights
 
 
 def load(path: str | os.PathLike[str], *, model: str | None = None) -> Network:

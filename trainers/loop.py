@@ -26,8 +26,8 @@ from masksmith import files, seeds
 from masksmith.errors import BadInput, CheckFailed, EnvironmentFault
 from trainers import machine
 from trainers.ahead import Ahead
-from trainers.checkpoint import BEST, LAST, about_network, as_stored, load_state, save_state, save_weights
-from trainers.curves import draw_curves
+from trainers.checkpoint import BEST, LAST, about_network, as_stored, load_state, refuse_nan, save_state, save_weights
+from trainers.curves import draw_curves, drawing_s
 from trainers.heldout import HeldOut
 from trainers.models import build
 from trainers.networks.layers import Network
@@ -289,7 +289,7 @@ class _Run:
         self.save()
         if self.log is not None:
             self.log.epoch(self.rows, self.kinds.shares() if self.kinds.total else None)
-            draw_curves(self.folder, self.rows, f"{self.settings.preset}: {self.settings.model}, {self.folder.name}")
+            draw_curves(self.folder, self.rows)
         self.clock.closing(time.monotonic() - start)
         return row
 
@@ -299,9 +299,10 @@ class _Run:
 
     def _rehearse(self) -> None:
         """Learn what a validation takes before the first one, so that a short budget is kept too."""
+        drawn = drawing_s(self.folder, self.rows) if self.ranks.main else 0.0
         start = time.monotonic()
         self.heldout.score(self.network, self.objective.loss, batches=1)
-        self.clock.closing((time.monotonic() - start) * len(self.heldout) + 0.2)
+        self.clock.closing((time.monotonic() - start) * len(self.heldout) + drawn + 0.2)
 
     def _notes(self) -> dict[str, str]:
         return {
@@ -345,6 +346,7 @@ class _Run:
         state = load_state(place)
         try:
             same = same_job(json.loads(state["job"]), self.plan.job())
+            refuse_nan(place, state["network"])
         except (KeyError, TypeError, ValueError, AttributeError) as fault:
             raise _no_state(place, fault) from None
         if not same:

@@ -18,6 +18,7 @@ from trainers.distil import check_teacher
 from trainers.losses import find_loss
 from trainers.models import MODELS, build, count_parameters
 from trainers.presets import NONE, Settings
+from trainers.shown import missing_classes
 
 # these change how a run is computed, not what it is
 _FREE = ("threads", "workers", "device", "channels_last")
@@ -104,6 +105,9 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
     notes: list[str] = list(told)
     _refuse_leaks(manifest, allow_leaks, notes)
     foreground, merged, classes = _classes(manifest, settings)
+    lost = missing_classes(manifest, foreground)
+    if lost:
+        notes.append(f"no training mask shows {', '.join(lost)}; the network cannot learn it")
     network = build(settings.model, classes, dropout=settings.dropout)
     if "prior" not in network.inputs and settings.priors != NONE:
         notes.append(f"{settings.model} has no prior input; previous masks ({settings.priors}) are left out")

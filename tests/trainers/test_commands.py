@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from masksmith.cli import COMMANDS, main
 from masksmith.commands.train import train
@@ -106,3 +112,25 @@ def test_leaks_end_with_exit_code_one(discs: MakeDiscs, tmp_path: Path, capsys: 
     assert "leaks: subject everybody" in capsys.readouterr().err
     assert run(*command, "--allow-leaks", "--set", "model=portrait_lcnet_noprior") == 0
     assert "warning: leaks" in capsys.readouterr().err
+
+
+def test_ctrl_c_saves_a_checkpoint_and_ends_with_130(discs: MakeDiscs, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = ["train", "--preset", "pirshutuk2023", "--data", str(discs()), "--out", str(out), *QUICK]
+    command += ["--set", "steps_per_epoch=100000", "--set", "device=cpu"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "masksmith", *command],
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        end = time.monotonic() + 120
+        while not list(out.glob("tensorboard/*")) and time.monotonic() < end:
+            time.sleep(0.2)
+        time.sleep(1.0)
+        started.send_signal(signal.SIGINT)
+        assert started.wait(60) == 130
+    finally:
+        started.kill()
+        started.communicate()
+    assert torch.load(out / "last.pt", weights_only=True)["step"] >= 1

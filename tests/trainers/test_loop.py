@@ -56,7 +56,7 @@ def test_a_few_images_are_learnt_by_heart(discs: MakeDiscs, small: Small, tmp_pa
     [
         {"model": "fastlinknet", "dropout": 0.2, "augment": "demborg2018", "schedule": "plateau", "patience": 1},
         {"model": "portrait_lcnet", "priors": "paper", "loss": "bce_jaccard_boundary", "schedule": "exponential"},
-        {"optimiser": "sgd", "clip_norm": 0.5, "schedule": "cosine", "cooldown": 0.5},
+        {"optimiser": "sgd", "clip_norm": 0.5, "schedule": "cosine", "cooldown": 0.5, "ema": 0.9},
     ],
 )
 def test_a_stopped_run_ends_with_the_same_weights(
@@ -276,3 +276,35 @@ def test_miou_of_an_image_is_the_mean_over_both_classes_and_skips_ignored_pixels
     wide = torch.cat((torch.zeros_like(logits), logits, torch.full_like(logits, -9)), dim=1)
     assert image_miou(wide, truth).tolist() == pytest.approx([(1 / 2 + 1 / 2 + 1) / 3, 1.0])
     assert np.isclose(float(image_miou(wide[:, :2], truth)[0]), 0.5)
+
+
+def test_a_class_that_no_training_mask_shows_is_refused(discs: MakeDiscs, small: Small) -> None:
+    data = discs(classes={"background": 0, "disc": 1, "ring": 2})
+    with pytest.raises(BadInput, match=r"training masks that show ring, found none"):
+        make_plan(data, small(foreground=("ring",)))
+    plan = make_plan(data, small())
+    assert any("no training mask shows ring" in note for note in plan.notes)
+    assert not make_plan(discs(name="plain"), small()).notes
+
+
+def test_a_state_that_holds_no_numbers_or_is_no_state_is_refused(
+    discs: MakeDiscs, small: Small, tmp_path: Path
+) -> None:
+    plan = make_plan(discs(), small())
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, tmp_path / "run", on_step=stop_at(2))
+    place = tmp_path / "run" / "last.pt"
+    state = torch.load(place, weights_only=True)
+    bad = {**state, "network": {**state["network"], "score.bias": torch.tensor([float("nan")])}}
+    for content, message in (
+        (bad, r"finite weights, found NaN or infinity in score\.bias"),
+        ({**state, "network": {}}, "the state of a run"),
+        ({"step": 3}, "the state of a run"),
+        ([1, 2], "the state of a run, found a list"),
+    ):
+        torch.save(content, place)
+        with pytest.raises(BadInput, match=message):
+            train(plan, tmp_path / "run")
+    place.write_bytes(b"\x80\x04cos\nsystem\n.")
+    with pytest.raises(BadInput, match=r"last\.pt"):
+        train(plan, tmp_path / "run")
