@@ -53,7 +53,7 @@ def _labels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 @click.option(
     "--varied",
     is_flag=True,
-    help="Trousers on some legs, rugs, floors in other colours, and a few empty floors as well.",
+    help="What varies between photos: poses, soles, socks, shoes, trousers, nail polish, things, cloth, rugs, tints.",
 )
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
 @click.option(
