@@ -24,6 +24,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "scene": ("datagen.cli:scene", "Make one scene again from its recipe."),
     "clips": ("datagen.clips_cli:clips", "Make clips of moving cameras and feet, with exact motion."),
     "show": ("masksmith.commands.show:show", "Draw a contact sheet of a dataset."),
+    "stats": (
+        "masksmith.commands.stats:stats",
+        "Count what a dataset is made of: areas, positions, subjects, floors, choices.",
+    ),
+    "augment": ("masksmith.commands.augment:augment", "Write warped copies of a dataset, with their masks."),
     "fetch": ("loaders.fetch_cli:fetch", "Fetch a public dataset, verified and resumable."),
     "prepare": ("loaders.prepare_cli:prepare", "Bring images and masks into one manifest."),
     "manifest": ("manifests.cli:manifest", "Show, verify, compare, merge and filter manifests."),
@@ -53,6 +58,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "masksmith.commands.predict:predict",
         "Masks of a picture, a folder, a video or what a camera sees.",
     ),
+    "demo": ("masksmith.commands.demo:demo", "Show exported networks at work on a page: camera, background, speed."),
     "evaluate": ("masksmith.commands.evaluate:evaluate", "Judge masks against the truth, or a model on a dataset."),
     "report": (
         "masksmith.commands.report:report",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,11 @@ OVERLAY = 0.38
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The PNG to write [default: DATA/sheet.png].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The PNG to write, or .html for a page with filters [default: DATA/sheet.png].",
+)
 @click.option("--count", type=click.IntRange(1, 400), default=36, show_default=True, help="Number of pictures.")
 @click.option("--columns", type=click.IntRange(1, 40), default=6, show_default=True, help="Pictures a row.")
 @click.option(
@@ -46,9 +51,13 @@ def show(
 ) -> None:
     """Draw a contact sheet of a dataset.
 
+    A page (.html) holds its pictures itself, and lists to filter them by split, subject, floor, licence, and by what
+    their recipes chose.
+
     \b
     Example:
       masksmith show feet --out sheet.png --masks --split test
+      masksmith show feet --out sheet.html --count 200
     """
     from manifests import Manifest
     from masksmith import files, images, seeds
@@ -63,7 +72,9 @@ def show(
     chosen = seeds.rng(seed, "sheet").permutation(len(records))[:count]
     picked = [records[int(k)] for k in sorted(chosen)]
     target = out or data / "sheet.png"
-    if not dry_run:
+    if not dry_run and target.suffix.lower() in (".html", ".htm"):
+        files.write_bytes(target, _page(dataset, picked, len(records), side, masks).encode())
+    elif not dry_run:
         files.write_bytes(target, images.encode_png(_sheet(dataset, picked, columns, side, masks), level=6))
     if as_json:
         console.emit_json({"sheet": str(target), "ids": [record.id for record in picked], "dry_run": dry_run})
@@ -75,23 +86,51 @@ def _sheet(dataset: Manifest, records: list[Record], columns: int, side: int, ma
     """(rows x side, columns x side, 3) uint8, each picture fitted into its square on white."""
     import numpy as np
 
-    from masksmith import images
-
     rows = -(-len(records) // columns)
     sheet = np.full((rows * side, min(columns, len(records)) * side, 3), 255, np.uint8)
     with console.progress("sheet", len(records)) as advance:
         for position, record in enumerate(records):
-            picture = images.read_image(dataset.path(record.image))
-            scale = side / max(picture.shape[:2])
-            height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
-            small = images.resize_image(picture, height, width)
-            if masks and record.mask:
-                small = overlay(small, images.resize_mask(images.read_mask(dataset.path(record.mask)), height, width))
+            small, masked = _small(dataset, record, side, masks)
+            small = small if masked is None else masked
+            height, width = small.shape[:2]
             row, column = divmod(position, columns)
             top, left = row * side + (side - height) // 2, column * side + (side - width) // 2
             sheet[top : top + height, left : left + width] = small
             advance(1)
     return sheet
+
+
+def _page(dataset: Manifest, records: list[Record], whole: int, side: int, masks: bool) -> str:
+    from masksmith.commands.sheet_page import Shot, page
+    from masksmith.commands.traits import traits
+
+    def shots() -> Iterator[Shot]:
+        with console.progress("page", len(records)) as advance:
+            for record in records:
+                yield Shot(record.id, *_small(dataset, record, side, True), traits(record))
+                advance(1)
+
+    lead = f"{len(records):,} of {whole:,} records"
+    return page(dataset.info.name, lead, shots(), side, masks)
+
+
+def _small(
+    dataset: Manifest, record: Record, side: int, masks: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8] | None]:
+    """The picture with ``side`` pixels on its longer side, and the same with its mask over it where that is wanted."""
+    from masksmith import images
+    from masksmith.commands.record_files import local
+
+    with local(dataset, record.image) as path:
+        picture = images.read_image(path)
+    scale = side / max(picture.shape[:2])
+    height, width = (max(1, round(length * scale)) for length in picture.shape[:2])
+    small = images.resize_image(picture, height, width)
+    if not (masks and record.mask):
+        return small, None
+    with local(dataset, record.mask) as path:
+        mask = images.read_mask(path)
+    return small, overlay(small, images.resize_mask(mask, height, width))
 
 
 def overlay(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -1,0 +1,48 @@
+"""The pictures of a record, wherever they lie: in a folder, in a tar shard, behind a URL."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from masksmith.errors import BadInput, EnvironmentFault
+
+if TYPE_CHECKING:
+    from manifests import Manifest
+
+
+@contextmanager
+def local(manifest: Manifest, path: str) -> Iterator[Path]:
+    """A local file with the bytes of a record's file; one behind a URL is fetched for as long as the block lasts.
+
+    ``tar://MEMBER::SHARD`` is a member of a tar beside the manifest.
+
+    Raises:
+        BadInput: it is not there.
+        EnvironmentFault: a library that is missing, or no answer.
+    """
+    if "://" not in path:
+        yield manifest.path(path)
+        return
+    import fsspec  # type: ignore[import-untyped]
+
+    url, chained, shard = path.partition("::")
+    if chained and "://" not in shard:
+        url, shard = path, f"file://{(manifest.folder / shard).resolve()}"
+        url = f"{path.partition('::')[0]}::{shard}"
+    else:
+        url = path
+    try:
+        with fsspec.open(url, "rb") as handle:
+            data = handle.read()
+    except (FileNotFoundError, KeyError):
+        raise BadInput(f"{manifest.folder}: {path}", "a file of the dataset", "none", "restore it") from None
+    except (ImportError, OSError) as fault:
+        raise EnvironmentFault(f"{path}: cannot be read ({' '.join(str(fault).split())[:200]})") from None
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / f"file{Path(path.partition('::')[0]).suffix}"
+        place.write_bytes(data)
+        yield place
