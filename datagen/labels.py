@@ -133,9 +133,11 @@ def through(recipe: Mapping[str, Any], cutout: Cutout, scene: Scene) -> Seen:
     inside = body & (source < size * size)
     depth = np.where(inside, depth.ravel()[np.minimum(source, size * size - 1)], floor)
     normals[inside] = normal.reshape(-1, 3)[source[inside]] @ _turn(recipe).T
+    parts = _parts(nearest["part"], known, skin, body)
+    worn = (parts == SOCK) | (parts == SHOE)
     return Seen(
-        _parts(nearest["part"], known, skin, body),
-        _pieces(nearest["piece"], known, scene.mask > 0 if not recipe.get("clothes") else body),
+        parts,
+        _pieces(nearest["piece"], known, skin | worn if recipe.get("clothes") else skin),
         _steps(depth),
         _colours(normals),
     )

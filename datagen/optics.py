@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
 CLEAR: dict[str, Any] = {"k1": 0.0, "k2": 0.0, "vignette": 0.0, "depth_px": 0.0, "focus": [0.5, 0.5]}
-_NODES = 33  # a side; the bend between them is straight to a hundredth of a pixel
+_STEP_PX = 8  # between nodes; the bend between them is straight to some hundredths of a pixel
 _VIGNETTES = 24  # steps of darkness that maps are kept for
 
 
@@ -51,8 +51,8 @@ class Bend:
         k1, k2: for radii in units of ``reach_px``, the distance of the farthest corner from the centre.
         centre_px: (x, y) the optical centre, the same in both.
         zoom: focal length of the bent picture over that of the straight one: no less than needed to fill the frame.
-        nodes: (33, 33, 2) float64 where in the straight picture the nodes of a lattice over the bent one come from;
-            nodes are S / 32 pixels apart, the first at the first pixel's centre.
+        nodes: (N, N, 2) float64 where in the straight picture the nodes of a lattice over the bent one come from;
+            nodes are 8 pixels apart, the first at the first pixel's centre.
     """
 
     k1: float
@@ -65,8 +65,7 @@ class Bend:
 
     def source(self) -> Floats:
         """(S, S, 2) for every pixel (x, y) of the bent picture its place in the straight one."""
-        step = self.size / (_NODES - 1)
-        way = np.array([[step, 0, 0], [0, step, 0.0]])
+        way = np.array([[_STEP_PX, 0, 0], [0, _STEP_PX, 0.0]])
         nodes = self.nodes.astype(np.float32)
         return np.asarray(cv2.warpAffine(nodes, way, (self.size, self.size), borderMode=cv2.BORDER_REPLICATE))
 
@@ -91,7 +90,7 @@ def bend(lens: Mapping[str, Any], size: int, centre_px: tuple[float, float]) -> 
         straight = unbent((rim - centre) / reach, k1, k2) * reach / zoom
         room = np.where(straight > 0, edge - centre, centre)
         zoom *= max(1.0, float((np.abs(straight) / np.maximum(room, 1.0)).max()))
-    line = np.arange(_NODES) * (size / (_NODES - 1))
+    line = np.arange(0.0, size + _STEP_PX, _STEP_PX)
     lattice = np.stack(np.meshgrid(line, line), axis=-1)
     nodes = unbent((lattice - centre) / reach, k1, k2) * reach / zoom + centre
     return Bend(k1, k2, size, (float(centre[0]), float(centre[1])), reach, zoom, nodes)
