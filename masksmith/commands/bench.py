@@ -11,6 +11,11 @@ from masksmith.errors import unknown_choice
 # name -> (where the click command is, its one-line help)
 BENCHES: dict[str, tuple[str, str]] = {
     "speed": ("masksmith.commands.bench_speed:speed", "Time models side by side on one thread."),
+    "pipeline": ("masksmith.commands.bench_pipeline:pipeline", "Time a model on video, from file to composite."),
+    "web": (
+        "masksmith.commands.bench_web:web",
+        "Time a model in the browser, on one WASM thread.",
+    ),
 }
 
 
@@ -46,5 +51,5 @@ def bench() -> None:
     \b
     Example:
       masksmith bench speed random:portrait_lcnet selfie_segmentation.tflite --runs 1000
-      masksmith bench speed runs/person --cpu-quota 10 --runs 100
+      masksmith bench pipeline clip.mp4 person.xml --skip 80
     """
