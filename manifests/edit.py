@@ -80,6 +80,7 @@ class Merge:
     manifests: tuple[Manifest, ...]
     prefixes: tuple[str, ...]
     info: Info
+    splits: bool = True
 
     @property
     def records(self) -> int:
@@ -95,18 +96,22 @@ class Merge:
         with files.sole_writer(_locked(new_folder(out))), ManifestWriter(out, self.info) as writer:
             for manifest, before in zip(self.manifests, self.prefixes, strict=True):
                 for _, table in tables_from(manifest, out):
+                    if not self.splits:
+                        table = with_column(table, "split", pa.nulls(table.num_rows, pa.string()))
                     writer.add_table(_prefixed(table, before))
 
 
-def merge(manifests: Sequence[Manifest], name: str, prefix: bool = False) -> Merge:
+def merge(manifests: Sequence[Manifest], name: str, prefix: bool = False, splits: bool = True) -> Merge:
     """Plan one manifest of the records of several.
 
     Args:
         prefix: put the name of its dataset in front of every id and clip (``feet/000012``).
+        splits: keep them; without, the merged records have none, to be split anew.
 
     Raises:
         UsageProblem: less than two manifests.
-        BadInput: class tables that differ, or ids that occur twice.
+        BadInput: class tables that differ, ids that occur twice, or a subject or floor (or what else a proof keeps
+            apart) that is in one split here and in another there.
     """
     if len(manifests) < 2:
         raise UsageProblem("merge needs two datasets or more")
@@ -116,6 +121,8 @@ def merge(manifests: Sequence[Manifest], name: str, prefix: bool = False) -> Mer
     infos = [manifest.info for manifest in manifests]
     prefixes = _prefixes([info.name for info in infos]) if prefix else ("",) * len(infos)
     _unique_ids(manifests, prefixes)
+    if splits:
+        _same_splits(manifests)
     sources: list[Mapping[str, object]] = []
     for info in infos:
         sources += [source for source in info.sources if source not in sources]
@@ -128,7 +135,7 @@ def merge(manifests: Sequence[Manifest], name: str, prefix: bool = False) -> Mer
         command=f"masksmith manifest merge{' --prefix' if prefix else ''}",
         description=f"merged from {', '.join(info.name for info in infos)}",
     )
-    return Merge(tuple(manifests), prefixes, merged)
+    return Merge(tuple(manifests), prefixes, merged, splits)
 
 
 @dataclass(frozen=True)
@@ -264,6 +271,30 @@ def _same_classes(first: Manifest, other: Manifest) -> None:
         "; ".join(told),
         "the same id would mean two things, or an unnamed class would count as background: map the masks first",
     )
+
+
+def _same_splits(manifests: Sequence[Manifest]) -> None:
+    """Refuse datasets that were dealt out differently: merged, they would leak."""
+    keys = {"subject", "floor", *(key for m in manifests for key in (m.info.split_proof or {}).get("keys", ()))}
+    for key in sorted(keys - {"clip", "source"}):
+        first: dict[str, tuple[Manifest, set[str]]] = {}
+        for manifest in manifests:
+            table = manifest.table(PLANNING)
+            rows, values = members(table, key)
+            pairs = pa.table({"value": values, "split": table.column("split").take(pa.array(rows))})
+            found: dict[str, set[str]] = {}
+            for pair in pairs.group_by(["value", "split"]).aggregate([]).to_pylist():
+                if pair["split"] is not None:
+                    found.setdefault(pair["value"], set()).add(pair["split"])
+            for value, here in sorted(found.items()):
+                other, there = first.setdefault(value, (manifest, here))
+                if here != there:
+                    raise BadInput(
+                        manifest.folder,
+                        f"{key} {value!r} in {' and '.join(sorted(there))}, as in {other.folder}",
+                        f"it in {' and '.join(sorted(here))}",
+                        "merge with --no-splits and divide the whole: masksmith split OUT --by subject,floor",
+                    )
 
 
 def _unique_ids(manifests: Sequence[Manifest], prefixes: Sequence[str]) -> None:

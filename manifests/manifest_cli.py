@@ -154,17 +154,27 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
 @click.option("--out", required=True, type=_FOLDER, help="Folder of the new dataset.")
 @click.option("--name", help="Its name [default: that of the folder].")
 @click.option("--prefix", is_flag=True, help="Put the dataset's name in front of every id and clip.")
+@click.option("--no-splits", is_flag=True, help="Leave the splits out, to divide the whole anew.")
 @options.dry_run_option
 @options.json_option
-def merge(datasets: tuple[Path, ...], out: Path, name: str | None, prefix: bool, dry_run: bool, as_json: bool) -> None:
+def merge(
+    datasets: tuple[Path, ...],
+    out: Path,
+    name: str | None,
+    prefix: bool,
+    no_splits: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Make one dataset of several; images and masks stay where they are.
 
-    The class tables must be the same. Splits are kept; a split proof does not outlive a merge, so split again or
-    audit.
+    The class tables must be the same. Splits are kept, and datasets that have a subject or floor in different splits
+    are refused; a split proof does not outlive a merge, so split again or audit.
 
     \b
     Example:
       masksmith manifest merge feet portraits --prefix --out both
+      masksmith manifest merge feet more-feet --prefix --no-splits --out all
     """
     from manifests import Manifest
     from manifests.edit import merge as plan_merge
@@ -172,7 +182,8 @@ def merge(datasets: tuple[Path, ...], out: Path, name: str | None, prefix: bool,
     from masksmith import console
 
     new_folder(out)
-    planned = plan_merge([Manifest.open(each) for each in datasets], name or out.resolve().name, prefix)
+    opened = [Manifest.open(each) for each in datasets]
+    planned = plan_merge(opened, name or out.resolve().name, prefix, not no_splits)
     if planned.proofs_dropped:
         console.warn(
             f"{planned.proofs_dropped} split proofs are left out: together nothing is proved; run masksmith split"

@@ -14,8 +14,9 @@ import pyarrow as pa
 from manifests.manifest import DATASET, RECORDS, Manifest
 from masksmith.errors import UsageProblem
 
-PATHS_IN_EXTRA = ("alpha", "instances")
-"""Keys of ``Record.extra`` that hold paths: soft alpha, and a map of objects."""
+PATHS_IN_EXTRA = ("alpha", "instances", "motion", "hidden")
+"""Keys of ``Record.extra`` that hold paths, besides those that have their digest beside them (``sha256_depth``)."""
+_DIGEST = "sha256_"
 
 
 def is_url(path: str) -> bool:
@@ -83,16 +84,20 @@ def new_folder(path: Path) -> Path:
 
 
 def _moved_extra(text: str | None, before: str) -> str | None:
-    if text is None or not any(f'"{key}"' in text for key in PATHS_IN_EXTRA):
+    if text is None or not any(f'"{key}' in text for key in (*PATHS_IN_EXTRA, _DIGEST)):
         return text
     extra = json.loads(text)
-    for key in PATHS_IN_EXTRA:
+    digested = [key.removeprefix(_DIGEST) for key in extra if key.startswith(_DIGEST)]
+    for key in dict.fromkeys((*PATHS_IN_EXTRA, *digested)):
         if isinstance(extra.get(key), str):
             extra[key] = _moved(extra[key], before)
     return json.dumps(extra, sort_keys=True, ensure_ascii=False)
 
 
 def _moved(path: str | None, before: str) -> str | None:
-    if path is None or is_url(path) or posixpath.isabs(path):
+    if path is None or posixpath.isabs(path):
         return path
+    if is_url(path):  # of a chain, tar://MEMBER::SHARD, the shard may be a path
+        chain, link, last = path.rpartition("::")
+        return f"{chain}{link}{_moved(last, before)}" if link and not is_url(last) else path
     return posixpath.normpath(f"{before}/{path}")

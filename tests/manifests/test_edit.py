@@ -114,6 +114,47 @@ def test_ids_in_two_datasets_are_refused_without_a_prefix(feet: Make, tmp_path: 
     assert not (tmp_path / "both").exists()
 
 
+def test_subjects_in_different_splits_of_two_runs_are_refused_or_left_to_be_split_anew(
+    feet: Make, tmp_path: Path, run: Run
+) -> None:
+    one, two = feet("one"), feet("two")
+    run("split", one.folder, "--by", "subject", "--seed", "1")
+    run("split", two.folder, "--by", "subject", "--seed", "2")
+    line = ("manifest", "merge", one.folder, two.folder, "--prefix", "--out", tmp_path / "both")
+    code, _, err = run(*line)
+    assert code == 3 and "floor 'F" in err and "--no-splits" in err and not (tmp_path / "both").exists()
+    assert run(*line, "--no-splits")[0] == 0
+    assert {record.split for record in Manifest.open(tmp_path / "both").records()} == {None}
+    assert run("split", tmp_path / "both", "--by", "subject")[0] == 0
+    where: dict[str, set[str | None]] = {}
+    for record in Manifest.open(tmp_path / "both").records():
+        where.setdefault(record.subject or "", set()).add(record.split)
+    assert len(where) == 10 and all(len(splits) == 1 for splits in where.values())
+
+
+def test_further_files_and_members_of_shards_are_led_to_from_elsewhere_too(
+    tmp_path: Path, save: Make, run: Run
+) -> None:
+    rows = [
+        Record(
+            "a",
+            "tar://a.jpg::train-000000.tar",
+            "tar://a.mask.png::s3://bucket/train.tar",
+            4,
+            4,
+            extra={"depth": "depth/a.png", "sha256_depth": "0" * 64, "alpha": "alpha/a.png", "side": "left"},
+        )
+    ]
+    one = save(tmp_path / "one", rows)
+    two = save(tmp_path / "two", [Record("b", "b.png", None, 4, 4)])
+    assert run("manifest", "merge", one.folder, two.folder, "--out", tmp_path / "x" / "both")[0] == 0
+    first = next(Manifest.open(tmp_path / "x" / "both").records())
+    assert first.image == "tar://a.jpg::../../one/train-000000.tar"
+    assert first.mask == "tar://a.mask.png::s3://bucket/train.tar"
+    assert first.extra["depth"] == "../../one/depth/a.png" and first.extra["alpha"] == "../../one/alpha/a.png"
+    assert first.extra["side"] == "left" and first.extra["sha256_depth"] == "0" * 64
+
+
 def test_a_dataset_merged_with_itself_gets_numbers(feet: Make, tmp_path: Path, run: Run) -> None:
     one = feet("one", subjects=1)
     assert run("manifest", "merge", one.folder, one.folder, "--prefix", "--out", tmp_path / "both")[0] == 0
