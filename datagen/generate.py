@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from datagen import bank, compose, cutouts, floors, labels, scenes, tars, writing
 from datagen.compose import Scene
 from datagen.flooring import FloorSource, all_floors
-from datagen.ground import Ground, prepared
+from datagen.ground import Ground, Shelf, prepared
 from datagen.plan import Plan
 from datagen.scenes import Choice, Style
 from manifests import Info, Manifest, ManifestWriter, Record
@@ -29,6 +29,7 @@ from masksmith.receipts import FOLDER, Receipts
 SHARD_SCENES = 50
 CUTOUTS = ".cutouts"
 ROWS = f"{FOLDER}/scenes"
+_SHELF = Shelf(256 * 1024 * 1024)  # of a worker
 _AT_ONCE = 64  # files that are sent to an object store together
 
 
@@ -173,12 +174,15 @@ def draw_scene(
     return scene, [] if recipe["empty"] else list(cutout.about["sides"])
 
 
-@lru_cache(maxsize=48)
 def ground(source: FloorSource) -> Ground:
     """The floor, read or made, and prepared for laying; the last few are kept."""
-    if source.path is None:
-        return prepared(floors.procedural_floor(source.kind, source.number))
-    return prepared(floors.read_floor(source.path))
+
+    def make() -> Ground:
+        made = source.path is None
+        floor = floors.procedural_floor(source.kind, source.number) if made else floors.read_floor(str(source.path))
+        return prepared(floor)
+
+    return _SHELF.get(source, make)
 
 
 def _assemble(

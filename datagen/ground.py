@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -28,9 +29,38 @@ class Ground:
     levels: tuple[npt.NDArray[np.uint8], ...]
     mean: npt.NDArray[np.float64]
 
+    @property
+    def nbytes(self) -> int:
+        """Of the levels: what keeping it takes."""
+        return sum(level.nbytes for level in self.levels)
+
+
+class Shelf:
+    """The floors used last, as many as fit into ``limit`` bytes: photos differ in size, and memory has to stay flat."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+        self._grounds: OrderedDict[Hashable, Ground] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Ground]) -> Ground:
+        """The floor of ``key``, made where it is not there; what was used longest ago makes room for it."""
+        found = self._grounds.pop(key, None)
+        if found is None:
+            found = make()
+            self.held += found.nbytes
+        self._grounds[key] = found
+        while self.held > self.limit and len(self._grounds) > 1:
+            self.held -= self._grounds.popitem(last=False)[1].nbytes
+        return found
+
 
 def prepared(floor: Floor, largest: int = 1536) -> Ground:
-    """Prepare a floor: bounded to ``largest`` pixels a side, levels down to 32 pixels."""
+    """Prepare a floor: bounded to ``largest`` pixels a side, levels down to 32 pixels.
+
+    The photo itself, which may have a hundred times as many pixels, is let go: ``floor.image`` of what comes back is
+    its smallest level.
+    """
     image = floor.image
     shrink = largest / max(image.shape[:2])
     if shrink < 1:
@@ -39,7 +69,9 @@ def prepared(floor: Floor, largest: int = 1536) -> Ground:
     while min(levels[-1].shape[:2]) >= 64:
         height, width = levels[-1].shape[:2]
         levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-    return Ground(floor, tuple(levels), to_linear()[levels[-1][..., :3]].reshape(-1, 3).mean(axis=0, dtype=np.float64))
+    smallest = np.ascontiguousarray(levels[-1][..., :3])
+    mean = to_linear()[smallest].reshape(-1, 3).mean(axis=0, dtype=np.float64)
+    return Ground(replace(floor, image=smallest), tuple(levels), mean)
 
 
 def laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> Floats:
