@@ -63,9 +63,9 @@ def upon_cloth(body: Surface | None, rng: np.random.Generator) -> Surface:
         height = height * np.clip((away - 0.022) / rng.uniform(0.03, 0.09), 0, 1)
     height = gaussian_filter(height, 0.6) + 0.0007
     places = np.stack([x, z], -1).reshape(-1, 2)
-    # finer is finer than the mesh
-    period = max(stuff.period_m, 0.16 if stuff.pattern in ("dots", "blossoms") else 0.07)
-    wide = cloths.Cloth(stuff.colour, stuff.second, stuff.pattern, period, stuff.angle_rad)
+    # finer prints than this are finer than the mesh
+    pattern = {"dots": "checks", "blossoms": "heather"}.get(stuff.pattern, stuff.pattern)
+    wide = cloths.Cloth(stuff.colour, stuff.second, pattern, max(stuff.period_m, 0.07), stuff.angle_rad)
     paint = wide.paint(places, rng) * (1 + 0.03 * relief.reshape(-1, 1))
     slide = gaussian_filter(rng.normal(0, 1, (2, _CELLS, _CELLS)), (0, 6, 6)) * 0.1
     points = np.stack([x + slide[0], height, z + slide[1]], -1).reshape(-1, 3)

@@ -31,14 +31,14 @@ def draw(rng: np.random.Generator, size: int, stance: Stance, own: bool) -> Came
     )
     extent = float(np.clip((end - start).max(), 0.18, 0.5))
     much = rng.random()
-    if much < 0.22:  # toes, a heel, a part
-        wanted = rng.uniform(0.1, 0.22)
+    if much < 0.13:  # toes, a heel, a part
+        wanted = rng.uniform(0.14, 0.26)
         middle = start + rng.uniform(0.1, 0.9, 2) * (end - start)
         if rng.random() < 0.5 and not lying:
             middle[1] = end[1] - 0.04
         distance = rng.uniform(0.25, 0.7)
     else:
-        wanted = extent * (rng.uniform(0.95, 2.0) if much < 0.85 else rng.uniform(2.0, 3.5))
+        wanted = extent * (rng.uniform(1.15, 2.4) if much < 0.85 else rng.uniform(2.4, 4.0))
         middle = (start + end) / 2 + rng.normal(0, 0.12 * extent, 2)
         distance = rng.uniform(0.35, 1.3) if much < 0.85 else rng.uniform(0.9, 2.2)
     widest = (elevation - _CLEAR_DEG) * 1.3  # the corners of the picture stay below the horizon
