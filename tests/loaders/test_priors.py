@@ -184,7 +184,7 @@ def test_the_histogram_counts_names_and_indices_alike_and_sets_them_beside_the_m
 def test_unknown_kinds_and_mixes_are_refused_with_the_choices() -> None:
     with pytest.raises(UsageProblem, match="Did you mean 'elastic'"):
         make_prior(disc(), "elastc", np.random.default_rng(0))
-    with pytest.raises(UsageProblem, match="data, empty30, paper"):
+    with pytest.raises(UsageProblem, match=r"data, empty\+affine, .*empty30, paper"):
         priors.find_mix("papr")
     with pytest.raises(ValueError, match="mask is"):
         make_prior(np.zeros((4, 4, 3), np.uint8), "empty", np.random.default_rng(0))

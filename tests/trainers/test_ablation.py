@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from loaders.priors import find_mix
 from manifests import Info, ManifestWriter, Record
 from masksmith import files, images, seeds
 from masksmith.cli import COMMANDS, main
@@ -93,6 +94,12 @@ def test_the_figures_are_made_again_where_other_clips_are_asked_for(
 
 def test_a_last_answer_is_the_next_prior_only_where_it_was_taught() -> None:
     assert [name for name, variant in VARIANTS.items() if not variant.carries] == ["none", "empty"]
+
+
+def test_a_row_of_one_kind_draws_that_kind_and_the_papers_share_of_empty_ones() -> None:
+    for kind in ("affine", "elastic", "major", "self"):
+        shares = find_mix(VARIANTS[kind].mix).shares
+        assert {name: share for name, share in shares.items() if share} == {"empty": 0.4, kind: 0.6}
 
 
 def test_what_cannot_be_compared_is_refused(discs: MakeDiscs, small: Small) -> None:
