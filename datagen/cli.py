@@ -57,6 +57,9 @@ def _labels(_: click.Context, __: click.Parameter, value: str | None) -> tuple[s
 )
 @click.option("--plain", is_flag=True, help="Crop, blend and shadow only: no change of light, blur, noise or tone.")
 @click.option(
+    "--no-shadow", is_flag=True, help="With --plain: no shadow either, the bare paste to compare others with."
+)
+@click.option(
     "--labels",
     callback=_labels,
     help="Written beside picture and mask: all, or some of alpha,instances,parts,depth,normals,camera.",
@@ -81,6 +84,7 @@ def generate(
     skin: float | None,
     varied: bool,
     plain: bool,
+    no_shadow: bool,
     labels: tuple[str, ...],
     clothes_classes: bool,
     shares: dict[str, float] | None,
@@ -112,11 +116,13 @@ def generate(
 
     if varied and plain:
         raise UsageProblem("--varied and --plain are opposites: use one of them")
+    if no_shadow and not plain:
+        raise UsageProblem("--no-shadow goes with --plain")
     if shard_scenes and not shards:
         raise UsageProblem("--shard-scenes goes with --shards")
     folder, url = asked.place(out, workplace)
     canvas = max(64, round(size * 1.75))
-    style = Style(size=size, effects=not plain)
+    style = Style(size=size, effects=not plain, shadow=not no_shadow)
     rig = Rig(views=views, canvas=canvas, scanner=scanner, skin=skin)
     if varied:
         style = replace(VARIED, size=size)
@@ -140,6 +146,7 @@ def generate(
         + (" --scanner" if scanner else "")
         + (" --varied" if varied else "")
         + (" --plain" if plain else "")
+        + (" --no-shadow" if no_shadow else "")
         + (f" --skin {skin:g}" if skin is not None else "")
         + (f" --labels {','.join(labels)}" if labels else "")
         + (" --clothes-classes" if clothes_classes else "")

@@ -181,9 +181,10 @@ def _plain(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, view: npt.N
     """Crop, alpha and the stored shadow in bytes, as simple composites are made: no perspective, no colour of light."""
     image = _cropped(below, recipe["floor"], size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
-    sky, lamp = _floor_light(cutout, view, size)
-    shadow = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
-    image = np.asarray(cv2.multiply(image, cv2.cvtColor(shadow, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
+    if recipe["shadow"]:
+        sky, lamp = _floor_light(cutout, view, size)
+        shadow = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
+        image = np.asarray(cv2.multiply(image, cv2.cvtColor(shadow, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
     if foot is not None:
         lamp_up = max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
         sky, lamp, _, skin = cv2.split(foot.shade)

@@ -27,6 +27,7 @@ class Style:
     Attributes:
         size: side of the square scene in pixels (document F: 256).
         effects: False leaves out perspective light changes, blur, noise and tone: crop, blend and shadow only.
+        shadow: False leaves the shadow out too, of scenes without effects: the bare paste that others are compared with.
         sheet_share: share of scenes with a sheet of paper under the foot.
         rug_share: share of scenes with a second floor, as a rug or a blanket, over part of the first.
         tint_share: share of floors in another colour than their photo's.
@@ -45,6 +46,7 @@ class Style:
 
     size: int = 256
     effects: bool = True
+    shadow: bool = True
     sheet_share: float = 0.2
     rug_share: float = 0.0
     tint_share: float = 0.0
@@ -66,10 +68,10 @@ VARIED = Style(
     rug_share=0.3,
     tint_share=0.6,
     empty_share=0.02,
-    blends=(("alpha", 0.4), ("feather", 0.15), ("gaussian", 0.2), ("poisson", 0.15), ("motion", 0.1)),
+    blends=(("alpha", 0.4), ("feather", 0.2), ("gaussian", 0.2), ("poisson", 0.1), ("motion", 0.1)),
     veil_share=0.35,
     as_is_share=0.1,
-    bend_share=0.35,
+    bend_share=0.25,
     vignette_share=0.4,
     focus_share=0.2,
     complexion_share=0.7,
@@ -102,6 +104,7 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         "index": index,
         "size": style.size,
         "effects": style.effects,
+        "shadow": style.shadow,
         "cutout": {
             "file": file,
             "index": int((turn + seeds.integer(seed, "first", subject)) % cutouts),

@@ -268,3 +268,13 @@ def test_scanner_views_are_four_and_fixed() -> None:
     assert len(cameras.SCANNER_VIEWS) == 4
     assert cameras.scanner(2, 100) == cameras.scanner(2, 100)
     assert len({cameras.scanner(k, 100).azimuth_deg for k in range(4)}) == 4
+
+
+def test_a_bare_paste_has_no_shadow_on_its_floor_and_a_plain_one_has(cut: cutouts.Cutout) -> None:
+    recipe = {**flat_recipe(96, cut.camera.size), "effects": False}
+    bare = compose.compose({**recipe, "shadow": False}, cut, plain_floor())
+    plain = compose.compose({**recipe, "shadow": True}, cut, plain_floor())
+    floor = bare.alpha == 0
+    assert np.ptp(bare.image[floor].astype(int)) <= 1
+    assert plain.image[floor].min() < bare.image[floor].min() - 20
+    np.testing.assert_array_equal(bare.mask, plain.mask)
