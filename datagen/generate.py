@@ -51,11 +51,28 @@ def generate(work: Plan, engine: Engine) -> Path:
         inputs = work.job()
         cut_receipts = Receipts(out, "cutouts", {**inputs["feet"], "version": __version__})
         receipts = target.receipts("scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
+        _refuse_other_splits(work)
         made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts)
         setup = _setup(work, made, target)
         done = engine.map(partial(_compose_shard, setup), shards(work), receipts=receipts, label="scenes")
         _assemble(work, made, target, done)
     return out
+
+
+def _refuse_other_splits(work: Plan) -> None:
+    """A dataset that was split anew since it was made keeps its splits."""
+    if not (work.out / RECORDS).exists():
+        return
+    table = Manifest.open(work.out).table(["id", "split"])
+    there = dict(zip(table.column("id").to_pylist(), table.column("split").to_pylist(), strict=True))
+    other = [index for index, _, split in order(work) if there.get(writing.name(index), split) != split]
+    if other:
+        raise BadInput(
+            work.out,
+            "the splits that this command gave",
+            f"others: record {writing.name(other[0])} is in {there[writing.name(other[0])]!r} now, {len(other)} in all",
+            f"leave it as it is, or delete {RECORDS} and {DATASET} there to have the first splits back",
+        )
 
 
 def shards(work: Plan) -> list[Shard]:

@@ -113,6 +113,22 @@ def test_a_finished_run_is_left_as_it_is(made: Path, tmp_path: Path, scan_folder
     assert digests(copy) == before
 
 
+def test_splits_that_were_made_anew_are_not_written_over(
+    made: Path, tmp_path: Path, scan_folder: Path, floor_folder: Path
+) -> None:
+    copy = tmp_path / "d"
+    shutil.copytree(made, copy)
+    cli.group.main(args=["split", str(copy), "--by", "subject", "--seed", "5"], standalone_mode=False)
+    before = files.sha256(copy / "records.parquet")
+    assert before != files.sha256(made / "records.parquet")
+    with pytest.raises(BadInput, match="splits"):
+        making.generate(plan(scan_folder, floor_folder, copy), engine.get("serial"))
+    assert files.sha256(copy / "records.parquet") == before
+    for name in ("records.parquet", "dataset.json"):
+        (copy / name).unlink()
+    assert digests(making.generate(plan(scan_folder, floor_folder, copy), engine.get("serial"))) == digests(made)
+
+
 def test_another_seed_is_refused_in_the_same_folder_and_changes_everything_in_another(
     made: Path, tmp_path: Path, scan_folder: Path, floor_folder: Path
 ) -> None:
