@@ -27,7 +27,7 @@ class Style:
     Attributes:
         size: side of the square scene in pixels (document F: 256).
         effects: False leaves out perspective light changes, blur, noise and tone: crop, blend and shadow only.
-        shadow: False leaves the shadow out too, of scenes without effects: the bare paste that others are compared with.
+        shadow: False leaves the shadow out of scenes without effects too: the bare paste that others are compared with.
         sheet_share: share of scenes with a sheet of paper under the foot.
         rug_share: share of scenes with a second floor, as a rug or a blanket, over part of the first.
         tint_share: share of floors in another colour than their photo's.
