@@ -12,6 +12,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -135,9 +136,9 @@ def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:
         BadInput: no frame, or a frame of another size than the first.
     """
     skipper = None if film.skip is None else FrameSkipper(film.skip)
-    background: Image | None = None
+    shape: tuple[int, ...] | None = None
+    laid: Composite | None = None
     before: Soft | None = None
-    mask = np.zeros((0, 0), np.float32)
     wall: list[list[float]] = []
     own: list[list[float]] = []
     while True:
@@ -146,16 +147,14 @@ def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:
         clock.lap()
         if frame is None:
             break
-        if background is None:
-            background = np.full(frame.shape, COLOUR, np.uint8)
-        if frame.shape != background.shape:
+        shape = shape or frame.shape
+        if frame.shape != shape:
             found = f"{frame.shape[1]} x {frame.shape[0]} in frame {len(wall)}"
-            raise BadInput(
-                film.video, f"frames of {background.shape[1]} x {background.shape[0]}", found, "bring them to one size"
-            )
-        wanted = skipper is None or skipper.wants(frame) or not mask.size
+            raise BadInput(film.video, f"frames of {shape[1]} x {shape[0]}", found, "bring them to one size")
+        wanted = skipper is None or skipper.wants(frame)
         clock.lap()
-        if wanted:
+        mask: Soft | None = None
+        if wanted or laid is None:
             small = upsampling.shrink(frame, *model.size)
             clock.lap()
             prior = model.prepare_prior(before) if model.prior is not None and before is not None else None
@@ -171,22 +170,54 @@ def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:
         else:
             for _ in range(3):
                 clock.lap()
-        composite(frame, mask, background)
+        if mask is not None:
+            laid = Composite(mask)
+        if laid is not None:
+            laid(frame)
         clock.lap()
         wall.append(clock.wall)
         own.append(clock.own)
-    if background is None:
+    if shape is None:
         raise BadInput(film.video, "a video with frames", "none", "check the file")
     first, second = 1000 * np.array(wall), 1000 * np.array(own)
     if film.decoded:
         first[:, 0] = second[:, 0] = 0
     predicted = len(wall) if skipper is None else skipper.predicted
-    return Reel(first, second, (background.shape[0], background.shape[1]), predicted, model.runtime, film.decoded)
+    return Reel(first, second, (shape[0], shape[1]), predicted, model.runtime, film.decoded)
 
 
-def composite(frame: Image, mask: Soft, background: Image) -> Image:
-    """The frame where the mask is 1, the background where it is 0: (H, W, 3) uint8."""
-    return np.asarray(cv2.blendLinear(frame, background, mask, np.subtract(np.float32(1), mask)), np.uint8)
+class Composite:
+    """Frames over a plain background, made fast for masks that stay for several frames.
+
+    Where the mask is all or nothing a pixel is copied; only the rim between is mixed, and what depends on the mask
+    alone is worked out once a mask.
+
+    Args:
+        mask: (H, W) float32 in [0, 1]; within half a level of 0 or 1 it counts as that.
+        colour: RGB of the background.
+    """
+
+    def __init__(self, mask: Soft, colour: tuple[int, int, int] = COLOUR) -> None:
+        self._inside = np.asarray(cv2.compare(mask, 1 - 0.5 / 255, cv2.CMP_GT), np.uint8)
+        self._rim = np.flatnonzero(cv2.inRange(mask, 0.5 / 255, 1 - 0.5 / 255))
+        weight = mask.reshape(-1)[self._rim, None]
+        self._weight = weight
+        self._behind = (1 - weight) * np.array(colour, np.float32) + np.float32(0.5)
+        self._ground = _plain(mask.shape[0], mask.shape[1], colour)
+
+    def __call__(self, frame: Image) -> Image:
+        """(H, W, 3) uint8: the frame where the mask is 1, the background where it is 0."""
+        made = self._ground.copy()
+        cv2.copyTo(frame, self._inside, made)
+        pixels = frame.reshape(-1, 3).take(self._rim, axis=0)
+        made.reshape(-1, 3)[self._rim] = (pixels * self._weight + self._behind).astype(np.uint8)
+        return made
+
+
+@lru_cache(maxsize=2)
+def _plain(height: int, width: int, colour: tuple[int, int, int]) -> Image:
+    """(H, W, 3) uint8 of one colour; read, never written to."""
+    return np.full((height, width, 3), colour, np.uint8)
 
 
 class _Clock:

@@ -87,6 +87,7 @@ def pipeline(video: Path, model: str, as_json: bool, **given: Any) -> None:
     console.table("", ("stage", "ms", "share"), rows)
     counted = "" if found["decode_counted"] else ", decoding not counted"
     console.say(
-        f"{found['width']}x{found['height']}, {found['runtime']}, one thread: {found['fps']:.1f} fps end to end{counted}; {found['frames']} frames, {found['predicted']} predicted; "
+        f"{found['width']}x{found['height']}, {found['runtime']}, one thread: "
+        f"{found['fps']:.1f} fps end to end{counted}; {found['frames']} frames, {found['predicted']} predicted; "
         f"a frame takes {found['frame_ms']:.2f} ms (median), {found['p95_ms']:.2f} ms (p95), {clock} time"
     )

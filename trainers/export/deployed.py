@@ -91,7 +91,7 @@ class Deployed(nn.Module):
         super().__init__()
         self.form, self.size = form, form.size or network.size
         core = with_relu(network) if form.relu else network
-        self.core = fold(core)
+        self.core, self.folded = fold(core)
         self.classes, self.inputs = network.classes, network.inputs
         self.several = network.outputs > 2
         heads = [module for module in self.core.modules() if isinstance(module, Shuffled)]
@@ -100,7 +100,7 @@ class Deployed(nn.Module):
             # OpenVINO's depth-to-space takes three times as long as a transposition
             head.planar = form.to == "openvino" and not form.dynamic and network.outputs == 1
             head.activate = self.activated
-        self.centred = bool(self.core.folded["deviation"])
+        self.centred = bool(self.folded["deviation"])
         centre = network.mean.detach().clone() if self.centred else torch.zeros(1, 3, 1, 1)
         if form.last:
             centre = centre.permute(0, 2, 3, 1)

@@ -9,8 +9,8 @@ differs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -72,11 +72,18 @@ class Shuffled(nn.Module):
         return last.permute(0, 1, 3, 2, 4).reshape(1, 1, height * step, width * step)
 
 
-def fold(network: Network) -> Network:
+class Folded(NamedTuple):
+    """``network``, rewritten, and what was ``done``: numbers of ``norms`` folded and ``norms_left``, whether the
+    ``deviation`` and the ``head`` were."""
+
+    network: Network
+    done: dict[str, Any]
+
+
+def fold(network: Network) -> Folded:
     """A copy of the network for inference, of the same outputs up to rounding.
 
-    Its ``normalise`` subtracts the mean alone where the deviation went into the first convolution; ``folded`` says
-    what was done: numbers of ``norms`` folded and left, whether the ``deviation`` and the ``head`` were.
+    Its ``normalise`` subtracts the mean alone where the deviation went into the first convolution.
     """
     made = copy.deepcopy(network).eval().requires_grad_(False).cpu()
     given = _example(made)
@@ -88,8 +95,7 @@ def fold(network: Network) -> Network:
     for name, module in list(made.named_modules()):
         if isinstance(module, nn.Dropout | nn.Dropout2d):
             _put(made, name, nn.Identity())
-    made.folded = done
-    return made
+    return Folded(made, done)
 
 
 def with_relu(network: Network) -> Network:
@@ -123,7 +129,7 @@ def _fold_norms(network: Network, given: list[Tensor], wanted: Tensor) -> int:
     for conv, norm in pairs:
         if calls[conv] != 1 or calls[norm] != 1:
             continue
-        fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))  # type: ignore[type-var]
+        fused = fuse_conv_bn_eval(conv, norm, transpose=isinstance(conv, nn.ConvTranspose2d))  # type: ignore[type-var, arg-type]
         _put(network, names[conv], fused)
         _put(network, names[norm], nn.Identity())
         if _same(_run(network, given), wanted):
@@ -213,7 +219,7 @@ def _same(found: Tensor, wanted: Tensor) -> bool:
     return bool((found - wanted).abs().max() <= TOLERANCE * max(1.0, float(wanted.abs().max())))
 
 
-def _watching(network: Network, given: list[Tensor], modules: list[nn.Module], hook: Callable[..., None]) -> None:
+def _watching(network: Network, given: list[Tensor], modules: Sequence[nn.Module], hook: Callable[..., None]) -> None:
     hooks = [module.register_forward_hook(hook) for module in modules]
     try:
         _run(network, given)

@@ -115,7 +115,7 @@ def export(
         "meta": meta,
         "origin": card.origin(run),
         "network": {"params": meta["params"], "mflops": meta["flops"] / 1e6},
-        "folded": made.core.folded,
+        "folded": made.folded,
     }
     if form.to == "tflite":  # its description stands in the card alone
         files.write_json(out.with_name(out.name + ".json"), {"meta": meta})

@@ -44,7 +44,7 @@ def onnx_graph(made: Deployed, meta: Mapping[str, Any]) -> Any:
             torch.onnx.export(
                 made,
                 tuple(made.example()),
-                held,
+                held,  # type: ignore[arg-type]
                 dynamo=False,
                 opset_version=OPSET,
                 input_names=list(made.inputs),

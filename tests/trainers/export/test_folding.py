@@ -50,20 +50,20 @@ def test_a_strided_upsampling_equals_a_convolution_and_a_pixel_shuffle(channels:
 @pytest.mark.parametrize("name", ["portrait_lcnet", "portrait_mnv3", "fastlinknet", "enet", "sinet"])
 def test_a_folded_network_gives_the_same_logits(name: str) -> None:
     network = lived_in(name)
-    wanted, found = outputs(network), outputs(fold(network))
+    wanted, found = outputs(network), outputs(fold(network).network)
     assert float((found - wanted).abs().max()) < 2e-5 * max(1.0, float(wanted.abs().max()))
 
 
 def test_sizes_the_network_was_not_folded_at_give_the_same_too() -> None:
     network = lived_in("portrait_lcnet")
     folded = fold(network)
-    assert float((outputs(folded, 90) - outputs(network, 90)).abs().max()) < 1e-5
+    assert float((outputs(folded.network, 90) - outputs(network, 90)).abs().max()) < 1e-5
 
 
 def test_no_normalisation_is_left_in_document_ps_network() -> None:
     folded = fold(lived_in("portrait_lcnet"))
-    assert not [module for module in folded.modules() if isinstance(module, nn.BatchNorm2d)]
-    assert folded.folded == {"norms": 34, "norms_left": 0, "deviation": True, "head": True}
+    assert not [module for module in folded.network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert folded.done == {"norms": 34, "norms_left": 0, "deviation": True, "head": True}
 
 
 def test_folding_leaves_the_network_as_it_was() -> None:
@@ -90,8 +90,8 @@ def test_a_normalisation_whose_convolution_is_read_elsewhere_is_kept() -> None:
     network.norm.running_mean.fill_(0.7)
     network.norm.running_var.fill_(3.0)
     folded = fold(network)
-    assert folded.folded["norms_left"] == 1
-    assert torch.allclose(outputs(folded, 16), outputs(network, 16), atol=1e-6)
+    assert folded.done["norms_left"] == 1
+    assert torch.allclose(outputs(folded.network, 16), outputs(network, 16), atol=1e-6)
 
 
 def test_the_relu_variant_has_no_h_swish_and_is_another_function() -> None:
