@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
 CLEAR: dict[str, Any] = {"k1": 0.0, "k2": 0.0, "vignette": 0.0, "depth_px": 0.0, "focus": [0.5, 0.5]}
-_STEP_PX = 8  # between nodes; the bend between them is straight to some hundredths of a pixel
+_STEP_PX = 4  # between nodes; the bend between them is straight to some hundredths of a pixel
 _VIGNETTES = 24  # steps of darkness that maps are kept for
 
 
@@ -30,13 +30,13 @@ def draw(
     the corners), and ``depth_px``: the blur where the floor is farthest from the ``focus``, a place in the picture in
     shares of its sides."""
     bends, darkens, focuses = rng.random(3) < (bend_share, vignette_share, focus_share)
-    k1, k2 = rng.normal(-0.02, 0.03), rng.normal(0, 0.01)
+    k1, k2 = rng.normal(-0.02, 0.025), rng.normal(0, 0.005)
     vignette = rng.integers(2, _VIGNETTES) / 60
     depth_px = np.exp(rng.uniform(np.log(0.8), np.log(2.6))) * size / 256
     focus = rng.uniform(0.2, 0.8, 2)
     return {
-        "k1": round(float(np.clip(k1, -0.08, 0.05)) if bends else 0.0, 5),
-        "k2": round(float(np.clip(k2, -0.02, 0.02)) if bends else 0.0, 5),
+        "k1": round(float(np.clip(k1, -0.06, 0.04)) if bends else 0.0, 5),
+        "k2": round(float(np.clip(k2, -0.01, 0.01)) if bends else 0.0, 5),
         "vignette": round(float(vignette) if darkens else 0.0, 5),
         "depth_px": round(float(depth_px) if focuses else 0.0, 4),
         "focus": [round(float(share), 4) for share in focus],
@@ -52,7 +52,7 @@ class Bend:
         centre_px: (x, y) the optical centre, the same in both.
         zoom: focal length of the bent picture over that of the straight one: no less than needed to fill the frame.
         nodes: (N, N, 2) float64 where in the straight picture the nodes of a lattice over the bent one come from;
-            nodes are 8 pixels apart, the first at the first pixel's centre.
+            nodes are 4 pixels apart, the first at the first pixel's centre.
     """
 
     k1: float
@@ -100,7 +100,7 @@ def unbent(points: npt.NDArray[np.float64], k1: float, k2: float) -> npt.NDArray
     """(..., 2): where points of the bent picture are in the straight one, by Newton's method on the radius."""
     seen = np.hypot(points[..., 0], points[..., 1])
     radius = seen.copy()
-    for _ in range(5):
+    for _ in range(4):
         square = radius * radius
         value = radius * (1 + square * (k1 + k2 * square)) - seen
         radius -= value / (1 + square * (3 * k1 + 5 * k2 * square))
