@@ -116,7 +116,8 @@ def _settled(made: Surface, before: Surface) -> Surface:
     at = made.vertices.astype(np.float64)
     low = before.vertices[:, 1] < 0.09
     middle = (at[low].min(axis=0) + at[low].max(axis=0)) / 2
-    at -= np.array([middle[0], at[:, 1].min() + 0.004, middle[2]])
+    # the foot rests, and what of the leg is lower sinks in
+    at -= np.array([middle[0], at[low, 1].min() + 0.004, middle[2]])
     at[:, 1] = np.maximum(at[:, 1], 0.0)
     normals = surface.vertex_normals(at, made.faces).astype(np.float32)
     return replace(made, vertices=at.astype(np.float32), normals=normals)
