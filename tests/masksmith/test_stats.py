@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from manifests import Manifest
+from manifests import Manifest, ManifestWriter
 from masksmith import cli, images
+from masksmith.errors import BadInput
 from tests.masksmith import small_set
 
 
@@ -87,3 +90,31 @@ def test_augmented_copies_keep_their_original_beside_them_in_every_split(
         assert path.read_bytes() == (tmp_path / "again" / path.relative_to(tmp_path / "more")).read_bytes()
     affine = said(capsys, *line, "--fit", "affine", "--split", "val", "--out", str(tmp_path / "affine"))
     assert affine["records"] == 4
+
+
+def test_pictures_in_tar_shards_are_counted_and_shown_as_those_in_folders(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = Manifest.open(data)
+    with (
+        ManifestWriter(tmp_path / "packed", whole.info) as sink,
+        tarfile.open(tmp_path / "packed" / "train-000000.tar", "w") as tar,
+    ):
+        for record in whole.records():
+            names = {record.image: f"{record.id}.jpg", record.mask: f"{record.id}.mask.png"}
+            for path, name in names.items():
+                tar.add(data / str(path), name)
+            urls = [f"tar://{name}::train-000000.tar" for name in names.values()]
+            sink.add(replace(record, image=urls[0], mask=urls[1]))
+    told, before = (said(capsys, "stats", str(folder)) for folder in (tmp_path / "packed", data))
+    assert told == before
+    for folder in ("packed", str(data)):
+        where = str(tmp_path / folder) if folder == "packed" else folder
+        out = tmp_path / f"{len(folder)}.png"
+        cli.group.main(args=["show", where, "--masks", "--side", "48", "--out", str(out)], standalone_mode=False)
+    sheets = [images.read_image(path) for path in sorted(tmp_path.glob("*.png"))]
+    assert len(sheets) == 2 and np.array_equal(*sheets)
+    tar_path = tmp_path / "packed" / "train-000000.tar"
+    tar_path.unlink()
+    with pytest.raises(BadInput, match="train-000000"):
+        cli.group.main(args=["stats", str(tmp_path / "packed")], standalone_mode=False)
