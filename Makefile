@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 OUT ?= quickstart
 
-.PHONY: setup browser quickstart test test-slow lint clean
+.PHONY: setup browser web tflite-env quickstart test test-slow lint clean
 
 setup: $(VENV)/.ready
 
@@ -31,10 +31,21 @@ lint: setup
 browser:
 	@bash tests/browser.sh
 
-test: lint browser
+# The demo's runtime for the browser (onnxruntime-web) by npm, checked; without npm the tests of the page are skipped
+web: setup
+	-@$(BIN)/masksmith demo --fetch
+
+# TFLite files are made in an environment of their own: the converter brings two gigabytes along
+tflite-env:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name one: make PYTHON=/path/to/python3.11"; exit 4; }
+	$(PYTHON) -m venv .venv-tflite
+	.venv-tflite/bin/pip install --quiet --constraint constraints.txt torch
+	.venv-tflite/bin/pip install --quiet 'litert-torch>=0.10,<0.11'
+
+test: lint browser web
 	$(BIN)/pytest -n 2
 
-test-slow: setup browser
+test-slow: setup browser web
 	$(BIN)/pytest -m slow
 
 clean:
