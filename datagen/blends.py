@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from datagen.chance import Chance
 from datagen.develop import streak
 
 Floats = npt.NDArray[np.float32]
@@ -24,18 +25,17 @@ _STEPS = 20  # of Jacobi's method: errors in a band of six pixels are gone by th
 _WIDTHS = {"alpha": (0.0, 0.0), "feather": (0.5, 1.3), "gaussian": (0.5, 1.5), "poisson": (1.0, 2.0), "motion": (2, 6)}
 
 
-def draw(rng: np.random.Generator, weights: Sequence[tuple[str, float]], size: int) -> dict[str, Any]:
+def draw(chance: Chance, weights: Sequence[tuple[str, float]], size: int) -> dict[str, Any]:
     """The blend of a scene: its kind, how wide it is in pixels, and the direction of a motion.
 
     Args:
         weights: (kind, weight) of each of :data:`KINDS` that may come.
     """
-    shares = np.array([weight for _, weight in weights], np.float64)
-    kind = weights[int(rng.choice(len(weights), p=shares / shares.sum()))][0]
-    width, turn = rng.random(), rng.uniform(0, 180)
+    kind = weights[chance.pick([weight for _, weight in weights])][0]
+    width, turn = chance.random(), chance.uniform(0, 180)
     low, high = _WIDTHS[kind]
     width_px = (low + (high - low) * width) * size / 256
-    return {"kind": kind, "width_px": round(float(width_px), 4), "turn_deg": round(float(turn), 4)}
+    return {"kind": kind, "width_px": round(width_px, 4), "turn_deg": round(turn, 4)}
 
 
 def joined(foot: Floats, floor: Floats, cover: Bytes, about: Mapping[str, Any]) -> Floats:

@@ -6,6 +6,7 @@ blanket leave feet grey. What a scene changes is drawn with its recipe and lies 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from datagen.chance import Chance
 from masksmith import seeds
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,22 +27,21 @@ _SIGMA = 32.0  # of a sheet of marks, in bytes around 128
 _GREY = np.array([0.299, 0.587, 0.114])
 
 
-def draw(rng: np.random.Generator, share: float) -> dict[str, Any] | None:
+def draw(chance: Chance, share: float) -> dict[str, Any] | None:
     """How the skin of a scene differs from the cutout's: gains, saturation and marks; None = it does not.
 
     Every number is drawn whether it is used or not, so that a share changes no scene but those it adds.
     """
-    wanted = rng.random() < share
-    value, warmth, green = rng.normal(0, 0.16), rng.normal(0, 0.1), rng.normal(0, 0.035)
-    saturation = rng.uniform(0.25, 1.3) if rng.random() < 0.6 else 1.0
-    kinds = [kind for kind, chance in zip(MARKS, (0.4, 0.3, 0.35), strict=True) if rng.random() < chance]
-    strengths = np.exp(rng.uniform(np.log(0.12), np.log(0.6), len(kinds)))
+    wanted = chance.random() < share
+    value, warmth, green = chance.normal(0, 0.16), chance.normal(0, 0.1), chance.normal(0, 0.035)
+    saturation = chance.uniform(0.25, 1.3) if chance.random() < 0.6 else 1.0
+    kinds = [kind for kind, often in zip(MARKS, (0.4, 0.3, 0.35), strict=True) if chance.random() < often]
     complexion = {
-        "gains": [_round(np.exp(part)) for part in (value + warmth, value + green, value - warmth)],
+        "gains": [_round(math.exp(part)) for part in (value + warmth, value + green, value - warmth)],
         "saturation": _round(saturation),
-        "marks": {kind: _round(strength) for kind, strength in zip(kinds, strengths, strict=True)},
-        "turn": int(rng.integers(4)),
-        "at": [_round(part) for part in rng.random(2)],
+        "marks": {kind: _round(chance.log_uniform(0.12, 0.6)) for kind in kinds},
+        "turn": chance.integers(4),
+        "at": [_round(chance.random()), _round(chance.random())],
     }
     return complexion if wanted else None
 
@@ -134,4 +135,4 @@ def _turned(relief: npt.NDArray[np.float32], turn: int) -> npt.NDArray[np.float3
 
 
 def _round(value: float) -> float:
-    return round(float(value), 5)
+    return round(value, 5)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from datagen.chance import Chance
+
 Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
 
@@ -23,23 +25,21 @@ _STEP_PX = 4  # between nodes; the bend between them is straight to some hundred
 _VIGNETTES = 24  # steps of darkness that maps are kept for
 
 
-def draw(
-    rng: np.random.Generator, size: int, *, bend_share: float, vignette_share: float, focus_share: float
-) -> dict[str, Any]:
+def draw(chance: Chance, size: int, *, bend_share: float, vignette_share: float, focus_share: float) -> dict[str, Any]:
     """A lens: ``k1, k2`` for radii that are 1 in the picture's farthest corner, ``vignette`` (light lost in
     the corners), and ``depth_px``: the blur where the floor is farthest from the ``focus``, a place in the picture in
     shares of its sides."""
-    bends, darkens, focuses = rng.random(3) < (bend_share, vignette_share, focus_share)
-    k1, k2 = rng.normal(-0.02, 0.025), rng.normal(0, 0.005)
-    vignette = rng.integers(2, _VIGNETTES) / 60
-    depth_px = np.exp(rng.uniform(np.log(0.8), np.log(2.6))) * size / 256
-    focus = rng.uniform(0.2, 0.8, 2)
+    bends, darkens, focuses = (chance.random() < share for share in (bend_share, vignette_share, focus_share))
+    k1, k2 = chance.normal(-0.02, 0.025), chance.normal(0, 0.005)
+    vignette = (2 + chance.integers(_VIGNETTES - 2)) / 60
+    depth_px = chance.log_uniform(0.8, 2.6) * size / 256
+    focus = (chance.uniform(0.2, 0.8), chance.uniform(0.2, 0.8))
     return {
-        "k1": round(float(np.clip(k1, -0.06, 0.04)) if bends else 0.0, 5),
-        "k2": round(float(np.clip(k2, -0.01, 0.01)) if bends else 0.0, 5),
-        "vignette": round(float(vignette) if darkens else 0.0, 5),
-        "depth_px": round(float(depth_px) if focuses else 0.0, 4),
-        "focus": [round(float(share), 4) for share in focus],
+        "k1": round(min(max(k1, -0.06), 0.04) if bends else 0.0, 5),
+        "k2": round(min(max(k2, -0.01), 0.01) if bends else 0.0, 5),
+        "vignette": round(vignette if darkens else 0.0, 5),
+        "depth_px": round(depth_px if focuses else 0.0, 4),
+        "focus": [round(share, 4) for share in focus],
     }
 
 

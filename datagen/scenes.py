@@ -6,6 +6,7 @@ and floor give the same picture, byte for byte.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen import blends, complexion, optics, veils
+from datagen.chance import Chance
 from masksmith import seeds
 
 RECIPE_VERSION = 4
@@ -96,7 +98,7 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
             is used as often as the others.
         canvas: side of the cutouts in pixels.
     """
-    rng = seeds.rng(seed, "scene", index)
+    chance = Chance(seed, "scene", index)
     turn, place = divmod(rank, len(choice.feet))
     file, cutouts, subject = choice.feet[int(_turn(seed, turn, len(choice.feet))[place])]
     recipe: dict[str, Any] = {
@@ -107,22 +109,22 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
         "shadow": style.shadow,
         "cutout": {
             "file": file,
-            "index": int((turn + seeds.integer(seed, "first", subject)) % cutouts),
+            "index": (turn + _first(seed, subject)) % cutouts,
             "subject": subject,
         },
-        "empty": bool(rng.random() < style.empty_share),
-        "floor": _floor(rng, choice, style),
-        "rug": _rug(rng, choice, style),
-        "window": _window(rng, canvas, style),
-        "light": _light(rng),
-        "sheet": _sheet(rng, style.sheet_share),
-        "lens": _lens(rng, style.size),
-        "jpeg_quality": int(rng.integers(78, 97)),
-        "noise_seed": int(rng.integers(2**31)),
+        "empty": chance.random() < style.empty_share,
+        "floor": _floor(chance, choice, style),
+        "rug": _rug(chance, choice, style),
+        "window": _window(chance, canvas, style),
+        "light": _light(chance),
+        "sheet": _sheet(chance, style.sheet_share),
+        "lens": _lens(chance, style.size),
+        "jpeg_quality": 78 + chance.integers(19),
+        "noise_seed": chance.integers(2**31),
         "labels": list(style.labels),
         "clothes": style.clothes,
     }
-    _look(recipe, seeds.rng(seed, "look", index), style)
+    _look(recipe, chance, style)
     if not style.effects:
         recipe["sheet"] = recipe["rug"] = recipe["floor"]["tint"] = None
         recipe["empty"], recipe["window"]["roll_deg"] = False, 0.0
@@ -142,13 +144,13 @@ def draw(seed: int, index: int, rank: int, choice: Choice, canvas: int, style: S
     return recipe
 
 
-def _look(recipe: dict[str, Any], rng: np.random.Generator, style: Style) -> None:
-    """Edges, lens and shadows of others, by a chance of their own: a style without them leaves the rest as it is."""
-    recipe["blend"] = blends.draw(rng, style.blends, style.size)
-    recipe["veil"] = veils.draw(rng, style.veil_share)
-    recipe["floor"]["as_is"] = bool(rng.random() < style.as_is_share)
+def _look(recipe: dict[str, Any], chance: Chance, style: Style) -> None:
+    """Edges, lens and shadows of others, drawn last and always: a style without them leaves the rest as it is."""
+    recipe["blend"] = blends.draw(chance, style.blends, style.size)
+    recipe["veil"] = veils.draw(chance, style.veil_share)
+    recipe["floor"]["as_is"] = chance.random() < style.as_is_share
     recipe["lens"] |= optics.draw(
-        rng,
+        chance,
         style.size,
         bend_share=style.bend_share,
         vignette_share=style.vignette_share,
@@ -156,20 +158,26 @@ def _look(recipe: dict[str, Any], rng: np.random.Generator, style: Style) -> Non
     )
     # less light, more gain: noise of the darker half of the scenes is the stronger one
     recipe["lens"]["noise"] = _round(recipe["lens"]["noise"] * recipe["light"]["exposure"] ** -0.5)
-    recipe["complexion"] = complexion.draw(rng, style.complexion_share)
-    _grade(recipe["light"], rng, style.grade_share)
+    recipe["complexion"] = complexion.draw(chance, style.complexion_share)
+    _grade(recipe["light"], chance, style.grade_share)
 
 
-def _grade(light: dict[str, float], rng: np.random.Generator, share: float) -> None:
+def _grade(light: dict[str, float], chance: Chance, share: float) -> None:
     """A camera that took a pink blanket for white, and what people do to pictures before they show them."""
-    graded = rng.random() < share
-    missed, green = np.exp(rng.normal(0, 0.3)), np.exp(rng.normal(0, 0.06))
-    saturation, contrast = rng.uniform(0.2, 1.45), rng.uniform(0.75, 1.5)
-    clarity = rng.uniform(0.2, 1.2) if rng.random() < 0.4 else 0.0
+    graded = chance.random() < share
+    missed, green = math.exp(chance.normal(0, 0.3)), math.exp(chance.normal(0, 0.06))
+    saturation, contrast = chance.uniform(0.2, 1.45), chance.uniform(0.75, 1.5)
+    clarity = chance.uniform(0.2, 1.2) if chance.random() < 0.4 else 0.0
     if graded:
-        light["balance_kelvin"] = _round(np.clip(light["balance_kelvin"] * missed, 2000, 20000))
+        light["balance_kelvin"] = _round(min(max(light["balance_kelvin"] * missed, 2000), 20000))
         light["saturation"], light["contrast"] = _round(saturation), _round(contrast)
         light["green"], light["clarity"] = _round(green), _round(clarity)
+
+
+@lru_cache(maxsize=4096)
+def _first(seed: int, subject: str) -> int:
+    """Which of its cutouts a subject begins with."""
+    return seeds.integer(seed, "first", subject)
 
 
 @lru_cache(maxsize=16)
@@ -184,55 +192,55 @@ def floor_ids(recipe: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys([recipe["floor"]["id"], *([rug["floor"]["id"]] if rug else [])]))
 
 
-def _floor(rng: np.random.Generator, choice: Choice, style: Style) -> dict[str, Any]:
+def _floor(chance: Chance, choice: Choice, style: Style) -> dict[str, Any]:
     return {
-        "id": choice.floors[int(rng.integers(len(choice.floors)))],
-        "yaw_deg": _round(rng.uniform(0, 360)),
-        "offset_m": [_round(rng.uniform(-3, 3)), _round(rng.uniform(-3, 3))],
-        "scale": _round(float(np.exp(rng.uniform(np.log(0.7), np.log(1.6))))),
-        "tint": _tint(rng, style.tint_share),
+        "id": choice.floors[chance.integers(len(choice.floors))],
+        "yaw_deg": _round(chance.uniform(0, 360)),
+        "offset_m": [_round(chance.uniform(-3, 3)), _round(chance.uniform(-3, 3))],
+        "scale": _round(chance.log_uniform(0.7, 1.6)),
+        "tint": _tint(chance, style.tint_share),
     }
 
 
-def _tint(rng: np.random.Generator, share: float) -> list[float] | None:
+def _tint(chance: Chance, share: float) -> list[float] | None:
     """The mean colour (linear RGB) that a floor is brought to: any, or a skin's, which no net may take for a foot."""
-    wanted, like_skin = rng.random() < share, rng.random() < 0.35
-    value = rng.uniform(0.04, 0.85)
-    hue, saturation = rng.uniform(0, 6), rng.uniform(0, 1) ** 1.5
-    wheel = np.clip(np.abs((hue + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
-    colour = value * (1 - saturation * (1 - wheel))
+    wanted, like_skin = chance.random() < share, chance.random() < 0.35
+    value = chance.uniform(0.04, 0.85)
+    hue, saturation = chance.uniform(0, 6), chance.uniform(0, 1) ** 1.5
+    wheel = [min(max(abs((hue + turn) % 6 - 3) - 1, 0.0), 1.0) for turn in (0.0, 4.0, 2.0)]
+    colour = [value * (1 - saturation * (1 - share)) for share in wheel]
     if like_skin:
-        colour = value * np.array([1.0, rng.uniform(0.42, 0.75), rng.uniform(0.3, 0.7)])
+        colour = [value, value * chance.uniform(0.42, 0.75), value * chance.uniform(0.3, 0.7)]
     return [_round(channel) for channel in colour] if wanted else None
 
 
-def _rug(rng: np.random.Generator, choice: Choice, style: Style) -> dict[str, Any] | None:
+def _rug(chance: Chance, choice: Choice, style: Style) -> dict[str, Any] | None:
     """A rug, towel or blanket: another floor's picture on a rectangle of floor, flat or in folds."""
-    wanted = rng.random() < style.rug_share
+    wanted = chance.random() < style.rug_share
     rug = {
-        "floor": _floor(rng, choice, style),
-        "sides_m": [_round(rng.uniform(0.25, 2.5)), _round(rng.uniform(0.25, 2.5))],
-        "yaw_deg": _round(rng.uniform(0, 180)),
-        "centre_m": [_round(rng.normal(0, 0.35)), _round(rng.normal(0, 0.35))],
-        "folds": _round(rng.uniform(0.1, 0.5) if rng.random() < 0.5 else 0.0),
+        "floor": _floor(chance, choice, style),
+        "sides_m": [_round(chance.uniform(0.25, 2.5)), _round(chance.uniform(0.25, 2.5))],
+        "yaw_deg": _round(chance.uniform(0, 180)),
+        "centre_m": [_round(chance.normal(0, 0.35)), _round(chance.normal(0, 0.35))],
+        "folds": _round(chance.uniform(0.1, 0.5) if chance.random() < 0.5 else 0.0),
     }
     return rug if wanted else None
 
 
 def _round(value: float) -> float:
-    return round(float(value), 5)
+    return round(value, 5)
 
 
-def _window(rng: np.random.Generator, canvas: int, style: Style) -> dict[str, Any]:
+def _window(chance: Chance, canvas: int, style: Style) -> dict[str, Any]:
     """A square view that stays inside the canvas, so that a leg which the canvas cuts is cut by the frame too."""
-    side = canvas * rng.uniform(*style.window)
-    roll = float(np.clip(rng.normal(0, 2.5), -6, 6))
-    need = side / 2 * (np.cos(np.radians(abs(roll))) + np.sin(np.radians(abs(roll))))
+    side = canvas * chance.uniform(*style.window)
+    roll = min(max(chance.normal(0, 2.5), -6.0), 6.0)
+    need = side / 2 * (math.cos(math.radians(abs(roll))) + math.sin(math.radians(abs(roll))))
     if need > canvas / 2 - 1:
         side *= (canvas / 2 - 1) / need
         need = canvas / 2 - 1
     room = canvas / 2 - 1 - need
-    shift = np.clip(rng.normal(0, 0.11 * side, 2), -room, room)
+    shift = [min(max(chance.normal(0, 0.11 * side), -room), room) for _ in range(2)]
     middle = (canvas - 1) / 2
     return {
         "centre_px": [_round(middle + shift[0]), _round(middle + shift[1])],
@@ -241,41 +249,40 @@ def _window(rng: np.random.Generator, canvas: int, style: Style) -> dict[str, An
     }
 
 
-def _light(rng: np.random.Generator) -> dict[str, float]:
-    lamp_kelvin = float(np.exp(rng.uniform(np.log(2700), np.log(6800))))
-    sky_kelvin = float(np.exp(rng.uniform(np.log(3800), np.log(8500))))
+def _light(chance: Chance) -> dict[str, float]:
+    lamp_kelvin, sky_kelvin = chance.log_uniform(2700, 6800), chance.log_uniform(3800, 8500)
     # a camera finds most of the cast and leaves some of it
     mean = lamp_kelvin**0.5 * sky_kelvin**0.5
     return {
-        "lamp_share": _round(rng.uniform(0.15, 0.8)),
+        "lamp_share": _round(chance.uniform(0.15, 0.8)),
         "sky_kelvin": _round(sky_kelvin),
         "lamp_kelvin": _round(lamp_kelvin),
-        "balance_kelvin": _round(mean * np.exp(rng.normal(0, 0.12))),
-        "exposure": _round(np.exp(rng.normal(0.05, 0.28))),
-        "contrast": _round(rng.uniform(0.85, 1.2)),
-        "saturation": _round(rng.uniform(0.75, 1.2)),
+        "balance_kelvin": _round(mean * math.exp(chance.normal(0, 0.12))),
+        "exposure": _round(math.exp(chance.normal(0.05, 0.28))),
+        "contrast": _round(chance.uniform(0.85, 1.2)),
+        "saturation": _round(chance.uniform(0.75, 1.2)),
     }
 
 
-def _sheet(rng: np.random.Generator, share: float) -> dict[str, Any] | None:
+def _sheet(chance: Chance, share: float) -> dict[str, Any] | None:
     """A sheet of paper (A4, letter, A3) under or beside the foot, as people use it for scale."""
-    wanted = rng.random() < share
-    sides = ((0.21, 0.297), (0.216, 0.279), (0.297, 0.42))[int(rng.integers(3))]
+    wanted = chance.random() < share
+    sides = ((0.21, 0.297), (0.216, 0.279), (0.297, 0.42))[chance.integers(3)]
     sheet = {
         "sides_m": list(sides),
-        "yaw_deg": _round(rng.normal(0, 25) + (90 if rng.random() < 0.3 else 0)),
-        "centre_m": [_round(rng.normal(0, 0.05)), _round(rng.normal(0, 0.06))],
-        "white": _round(rng.uniform(0.72, 0.93)),
+        "yaw_deg": _round(chance.normal(0, 25) + (90 if chance.random() < 0.3 else 0)),
+        "centre_m": [_round(chance.normal(0, 0.05)), _round(chance.normal(0, 0.06))],
+        "white": _round(chance.uniform(0.72, 0.93)),
     }
     return sheet if wanted else None
 
 
-def _lens(rng: np.random.Generator, size: int) -> dict[str, float]:
+def _lens(chance: Chance, size: int) -> dict[str, float]:
     unit = size / 256
-    blurred, moved = rng.random() < 0.45, rng.random() < 0.15
+    blurred, moved = chance.random() < 0.45, chance.random() < 0.15
     return {
-        "defocus_px": _round(float(np.exp(rng.uniform(np.log(0.35), np.log(1.5)))) * unit if blurred else 0.0),
-        "motion_px": _round(rng.uniform(1.5, 7) * unit if moved else 0.0),
-        "motion_deg": _round(rng.uniform(0, 180)),
-        "noise": _round(float(np.exp(rng.uniform(np.log(0.001), np.log(0.03))))),
+        "defocus_px": _round(chance.log_uniform(0.35, 1.5) * unit if blurred else 0.0),
+        "motion_px": _round(chance.uniform(1.5, 7) * unit if moved else 0.0),
+        "motion_deg": _round(chance.uniform(0, 180)),
+        "noise": _round(chance.log_uniform(0.001, 0.03)),
     }

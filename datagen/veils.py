@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.cameras import Camera
+from datagen.chance import Chance
 from masksmith import seeds
 
 Bytes = npt.NDArray[np.uint8]
@@ -26,17 +27,17 @@ TEXELS = 256
 _FOOT_M = 0.05
 
 
-def draw(rng: np.random.Generator, share: float) -> dict[str, Any] | None:
+def draw(chance: Chance, share: float) -> dict[str, Any] | None:
     """A shadow of a scene, or None: kind, place on the floor, softness, and how much of the lamp it takes."""
-    wanted = rng.random() < share
-    kind = KINDS[int(rng.choice(len(KINDS), p=_WEIGHTS))]
+    wanted = chance.random() < share
+    kind = KINDS[chance.pick(_WEIGHTS)]
     veil = {
         "kind": kind,
-        "seed": int(rng.integers(2**31)),
-        "yaw_deg": round(float(rng.uniform(0, 360)), 3),
-        "centre_m": [round(float(rng.normal(0, 0.12)), 4), round(float(rng.normal(0, 0.12)), 4)],
-        "soft_m": round(float(np.exp(rng.uniform(np.log(0.004), np.log(0.06)))), 5),
-        "dark": round(float(rng.uniform(0.45, 1.0)), 4),
+        "seed": chance.integers(2**31),
+        "yaw_deg": round(chance.uniform(0, 360), 3),
+        "centre_m": [round(chance.normal(0, 0.12), 4), round(chance.normal(0, 0.12), 4)],
+        "soft_m": round(chance.log_uniform(0.004, 0.06), 5),
+        "dark": round(chance.uniform(0.45, 1.0), 4),
     }
     return veil if wanted else None
 

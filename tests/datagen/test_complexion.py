@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen import complexion
-from masksmith import seeds
+from datagen.chance import Chance
 
 NONE = {"gains": [1.0, 1.0, 1.0], "saturation": 1.0, "marks": {}, "turn": 0, "at": [0.0, 0.0]}
 
@@ -50,7 +50,7 @@ def test_marks_take_the_same_share_of_dark_skin_as_of_light() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 1), st.integers(1, 700), st.integers(1, 700))
 def test_any_complexion_that_can_be_drawn_can_be_put_on(seed: int, share: float, height: int, width: int) -> None:
-    first, second = (complexion.draw(seeds.rng(seed), share) for _ in range(2))
+    first, second = (complexion.draw(Chance(seed), share) for _ in range(2))
     assert first == second
     size = max(height, width)
     out = complexion.changed(skin(height, width), first, size)
@@ -59,7 +59,7 @@ def test_any_complexion_that_can_be_drawn_can_be_put_on(seed: int, share: float,
 
 
 def test_a_share_changes_no_draw_that_comes_after_it() -> None:
-    never, always = seeds.rng(3), seeds.rng(3)
+    never, always = Chance(3), Chance(3)
     assert complexion.draw(never, 0.0) is None
     assert complexion.draw(always, 1.0) is not None
     assert never.random() == always.random()

@@ -9,6 +9,7 @@ import pytest
 
 from datagen import bank, blends, cutouts, floors, scenes
 from datagen.bank import Rig
+from datagen.chance import Chance
 from datagen.compose import compose
 from datagen.ground import Ground, prepared
 from masksmith import engine, seeds
@@ -27,7 +28,7 @@ def pictures(kind: str, folder: Path, made: list[dict[str, object]], grounds: di
         choice = scenes.Choice(feet, sorted(grounds)[1::2] if test else sorted(grounds)[::2])
         recipe = scenes.draw(1, index, index, choice, 336, scenes.Style(size=SIZE, window=(0.6, 0.97)))
         recipe["lens"] |= {"defocus_px": 0.0, "motion_px": 0.0, "noise": 0.004}
-        recipe["blend"] = blends.draw(seeds.rng(2, "blend", index), weights(kind), SIZE)
+        recipe["blend"] = blends.draw(Chance(2, "blend", index), weights(kind), SIZE)
         cutout = cutouts.read(folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
         scene = compose(recipe, cutout, grounds[recipe["floor"]["id"]])
         features, truth = edges(scene, seeds.rng(3, "edges", index))
