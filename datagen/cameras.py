@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,8 @@ class Camera:
         return local[:, :2] / safe[:, None] * self.focal_px + middle, depth
 
     def floor_homography(self) -> Floats:
-        """(3, 3): floor position (x, z, 1) in metres to pixels (u, v, 1) of the canvas."""
-        rotation, position = self.pose()
-        columns = np.stack([rotation[:, 0], rotation[:, 2], -rotation @ position], axis=1)
-        return self.intrinsics() @ columns
+        """(3, 3): floor position (x, z, 1) in metres to pixels (u, v, 1) of the canvas; not to be written to."""
+        return _floor_homography(self)
 
     def rays(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """(N, 6) origins and unit directions through pixel positions (N, 2); whole numbers are pixel centres."""
@@ -102,6 +101,15 @@ class Camera:
         corners = np.array([[x, y, 1.0] for x in (-edge, edge) for y in (-edge, edge)]) @ rotation
         rise = np.degrees(np.arcsin(corners[:, 1] / np.linalg.norm(corners, axis=1)))
         return float(-rise.max())
+
+
+@lru_cache(maxsize=2048)
+def _floor_homography(camera: Camera) -> Floats:
+    rotation, position = camera.pose()
+    columns = np.stack([rotation[:, 0], rotation[:, 2], -rotation @ position], axis=1)
+    found = camera.intrinsics() @ columns
+    found.setflags(write=False)
+    return found
 
 
 def scanner(view: int, size: int) -> Camera:

@@ -6,6 +6,7 @@ sky's, so it has the sky's colour. Blur comes after blending, as in a lens, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -34,14 +35,19 @@ class Scene:
     Attributes:
         image: (S, S, 3) uint8 RGB.
         mask: (S, S) uint8, 1 = foot where it covers at least half of the pixel.
-        alpha: (S, S) float32 in [0, 1].
+        skin: (S, S) uint8 the share of each pixel that bare skin covers, 255 = all.
         labels: further files, place to bytes, see :mod:`datagen.labels`.
     """
 
     image: npt.NDArray[np.uint8]
     mask: npt.NDArray[np.uint8]
-    alpha: Floats
+    skin: npt.NDArray[np.uint8]
     labels: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def alpha(self) -> Floats:
+        """(S, S) float32 in [0, 1]: ``skin`` as a share."""
+        return self.skin.astype(np.float32) / np.float32(255)
 
 
 def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Ground | None = None) -> Scene:
@@ -64,12 +70,12 @@ def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Groun
     if veil:
         lies, rises = veils.seen(veil, veils.pattern(veil), cutout.camera, cutout.about["lamp"], view, size)
         floor_lamp = veils.behind(floor_lamp, lies)
-    _times(image, _light(floor_sky, sky / 255, floor_lamp, lamp / 255))
+    _times(image, cv2.resize(_light(floor_sky, sky / 255, floor_lamp, lamp / 255), (size, size)))
     if foot is not None:
         foot_sky, foot_lamp, gloss, skin = cv2.split(foot.shade)
         if veil:
             foot_lamp, gloss = (veils.behind(layer, rises[foot.place]) for layer in (foot_lamp, gloss))
-        linear = cv2.LUT(complexion.changed(foot.colour, recipe["complexion"], size), to_linear())
+        linear = cv2.LUT(complexion.changed(foot.colour, recipe["complexion"], size, skin), to_linear())
         _times(linear, _light(foot_sky, sky / 128, foot_lamp, lamp_front / 128))
         shine = (np.arange(256)[:, None, None] * (lamp_front * 0.22 / 255)).astype(np.float32)
         cv2.add(linear, cv2.LUT(cv2.cvtColor(gloss, cv2.COLOR_GRAY2RGB), shine), dst=linear)
@@ -117,17 +123,19 @@ class _Placed:
 
 def _placed(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> _Placed | None:
     """The cutout seen through ``view``; None where none of it is in the picture."""
-    way = view @ cutout.to_canvas()
+    way = (view @ cutout.to_canvas())[:2]
     height, width = cutout.colour.shape[:2]
-    corners = np.array([[-1, -1, 1], [width, -1, 1], [-1, height, 1], [width, height, 1.0]]) @ way[:2].T
-    x0, y0 = np.clip(np.floor(corners.min(axis=0)), 0, size).astype(int)
-    x1, y1 = np.clip(np.ceil(corners.max(axis=0)) + 1, 0, size).astype(int)
+    ends = []
+    for across, down, start in way.tolist():
+        sides = [start + across * x + down * y for x in (-1, width) for y in (-1, height)]
+        ends.append((min(max(math.floor(min(sides)), 0), size), min(max(math.ceil(max(sides)) + 1, 0), size)))
+    (x0, x1), (y0, y1) = ends
     if x1 <= x0 or y1 <= y0:
         return None
-    way = way[:2] - np.array([[0, 0, x0], [0, 0, y0]])
+    way[:, 2] -= (x0, y0)
 
     def seen(layer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        return np.asarray(cv2.warpAffine(layer, way, (int(x1 - x0), int(y1 - y0)), flags=cv2.INTER_LINEAR), np.uint8)
+        return np.asarray(cv2.warpAffine(layer, way, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR), np.uint8)
 
     colour = seen(cutout.colour)
     return _Placed(
@@ -141,10 +149,9 @@ def _placed(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> _Placed
 def _floor_light(
     cutout: Cutout, view: npt.NDArray[np.float64], size: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """(S, S) the sky's and (S, S) the lamp's light on the floor of the scene.
+    """(S / 2, S / 2) the sky's and the lamp's light on the floor of the scene.
 
-    Seen at half the size, which is still finer than the maps it comes from, and enlarged; as four layers, which are
-    warped in half the time of two.
+    Half the size is still finer than the maps it comes from; as four layers, which are warped in half the time of two.
     """
     half = (size + 1) // 2
     share = half / size
@@ -152,8 +159,8 @@ def _floor_light(
     way, border = (shrink @ view @ cutout.floor_to_canvas())[:2], cv2.BORDER_REPLICATE
     four = cv2.merge([cutout.floor, cutout.floor])
     small = cv2.warpAffine(four, way, (half, half), flags=cv2.INTER_LINEAR, borderMode=border)
-    sky, lamp = (cv2.resize(cv2.extractChannel(small, k), (size, size)) for k in (0, 1))
-    return np.asarray(sky, np.uint8), np.asarray(lamp, np.uint8)
+    sky, lamp = (np.asarray(cv2.extractChannel(small, k), np.uint8) for k in (0, 1))
+    return sky, lamp
 
 
 def _light(
@@ -173,8 +180,7 @@ def _times(picture: Any, light: Floats) -> None:
 
 def _scene(image: npt.NDArray[np.uint8], skin: npt.NDArray[np.uint8]) -> Scene:
     mask = (skin >= 128).view(np.uint8) * np.uint8(FOOT_CLASS)
-    alpha = cv2.addWeighted(skin, 1 / 255, skin, 0, 0, dtype=cv2.CV_32F)
-    return Scene(image, mask, np.asarray(alpha, np.float32))
+    return Scene(image, mask, skin)
 
 
 def _plain(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, view: npt.NDArray[np.float64], size: int) -> Scene:
@@ -183,17 +189,18 @@ def _plain(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, view: npt.N
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
     if recipe["shadow"]:
         sky, lamp = _floor_light(cutout, view, size)
-        shadow = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
+        half = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
+        shadow = cv2.resize(half, (size, size))
         image = np.asarray(cv2.multiply(image, cv2.cvtColor(shadow, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
     if foot is not None:
         lamp_up = max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
         sky, lamp, _, skin = cv2.split(foot.shade)
         light = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5 / lamp_up, 0), _shadow_curve())
         # light 128 is 1, and the curve of 128 is this
-        lit = cv2.multiply(foot.colour, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), scale=1 / float(_shadow_curve()[128]))
-        cover = cv2.cvtColor(foot.cover, cv2.COLOR_GRAY2RGB)
-        rest = cv2.multiply(image[foot.place], cv2.bitwise_not(cover), scale=1 / 255)
-        image[foot.place] = cv2.add(cv2.multiply(lit, cover, scale=1 / 255), rest)
+        share = cv2.multiply(light, foot.cover, scale=1 / 255)
+        lit = cv2.multiply(foot.colour, cv2.cvtColor(share, cv2.COLOR_GRAY2RGB), scale=1 / float(_shadow_curve()[128]))
+        rest = cv2.cvtColor(cv2.bitwise_not(foot.cover), cv2.COLOR_GRAY2RGB)
+        image[foot.place] = cv2.add(lit, cv2.multiply(image[foot.place], rest, scale=1 / 255))
         whole[foot.place] = skin
     return _scene(image, whole)
 

@@ -7,6 +7,7 @@ them, so that a floor can be laid into the same perspective and every shadow fal
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -208,8 +209,7 @@ def _open(path: str | os.PathLike[str]) -> pa.ipc.RecordBatchFileReader:
 @lru_cache(maxsize=256)
 def _reader(path: str, _: int) -> pa.ipc.RecordBatchFileReader:
     try:
-        # read, not mapped: pages of a mapped bank would count as this process's memory, and grow with the bank
-        return pa.ipc.open_file(pa.OSFile(path))
+        return pa.ipc.open_file(pa.memory_map(path))
     except (OSError, pa.ArrowInvalid) as fault:
         raise BadInput(
             path, "a file of cutouts", f"one that cannot be read ({fault})", "delete it and run again"
@@ -222,20 +222,49 @@ def read(path: str | os.PathLike[str], index: int) -> Cutout:
     Raises:
         BadInput: no such file, or damaged.
     """
-    reader = _open(path)
-    row = reader.get_batch(index)
-    about = json.loads(row.column(0)[0].as_py())
-    camera = Camera.from_json(about.pop("camera"))
-    x, y, columns, rows = about.pop("box")
-    stored = {}
-    for position, (name, channels) in enumerate(LAYERS.items(), start=1):
-        flat = np.frombuffer(row.column(position)[0].as_buffer(), np.uint8)
-        shape = (camera.size // FLOOR_COARSER,) * 2 if name == "floor" else (rows, columns)
-        stored[name] = flat.reshape(*shape, channels)
+    row = _open(path).get_batch(index)
+    _MAPPED.seen(row.nbytes)
+    about, camera, (x, y, columns, rows) = _described(row.column(0)[0].as_py())
+    coarse = camera.size // FLOOR_COARSER
+    stored = {
+        name: _array(row, position, (coarse, coarse, channels) if name == "floor" else (rows, columns, channels), "u1")
+        for position, (name, channels) in enumerate(LAYERS.items(), start=1)
+    }
     layers: dict[str, npt.NDArray[Any]] | None = None
-    if len(row.schema) > len(LAYERS) + 1:
+    if row.num_columns > len(LAYERS) + 1:
         layers = {
-            name: np.frombuffer(row.column(name)[0].as_buffer(), kind).reshape(rows, columns, channels)
-            for name, (channels, kind) in more.KINDS.items()
+            name: _array(row, position, (rows, columns, channels), kind)
+            for position, (name, (channels, kind)) in enumerate(more.KINDS.items(), start=len(LAYERS) + 1)
         }
     return Cutout(corner=(x, y), camera=camera, about=about, layers=layers, **stored)
+
+
+def _array(row: pa.RecordBatch, position: int, shape: tuple[int, int, int], kind: str) -> npt.NDArray[Any]:
+    """The only value of a binary column, without a copy."""
+    return np.frombuffer(row.column(position).buffers()[2], kind, math.prod(shape)).reshape(shape)
+
+
+@lru_cache(maxsize=1024)
+def _described(text: str) -> tuple[Mapping[str, Any], Camera, tuple[int, int, int, int]]:
+    """What is known of a cutout, its camera, and its box."""
+    about = json.loads(text)
+    camera = Camera.from_json(about.pop("camera"))
+    x, y, columns, rows = about.pop("box")
+    return about, camera, (x, y, columns, rows)
+
+
+class _Mapped:
+    """Pages of mapped files count as this process's memory: they are let go before they come to ``limit`` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.held = 0
+
+    def seen(self, count: int) -> None:
+        self.held += count
+        if self.held > self.limit:
+            self.held = count
+            _reader.cache_clear()
+
+
+_MAPPED = _Mapped(96 * 1024 * 1024)

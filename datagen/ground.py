@@ -69,9 +69,14 @@ def prepared(floor: Floor, largest: int = 1536) -> Ground:
     while min(levels[-1].shape[:2]) >= 64:
         height, width = levels[-1].shape[:2]
         levels.append(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+    return described(floor, tuple(levels))
+
+
+def described(floor: Floor, levels: tuple[Bytes, ...]) -> Ground:
+    """The ground of a floor whose levels are there."""
     smallest = np.ascontiguousarray(levels[-1][..., :3])
     mean = to_linear()[smallest].reshape(-1, 3).mean(axis=0, dtype=np.float64)
-    return Ground(replace(floor, image=smallest), tuple(levels), mean)
+    return Ground(replace(floor, image=smallest), levels, mean)
 
 
 def laid(below: Ground, about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: int) -> Floats:

@@ -64,7 +64,7 @@ def added(recipe: Mapping[str, Any], cutout: Cutout, scene: Scene) -> Scene:
     made: dict[str, bytes] = {}
     for kind in wanted:
         if kind == "alpha":
-            made["alpha/{}.png"] = images.encode_png(np.rint(scene.alpha * 255).astype(np.uint8))
+            made["alpha/{}.png"] = images.encode_png(scene.skin)
         elif kind == "camera":
             text = json.dumps(camera(recipe, cutout), sort_keys=True, separators=(",", ":"))
             made["camera/{}.json"] = text.encode()
@@ -118,7 +118,7 @@ def through(recipe: Mapping[str, Any], cutout: Cutout, scene: Scene) -> Seen:
         straight = np.stack(np.meshgrid(line, line), axis=-1)
     back = np.linalg.inv(way.view @ cutout.to_canvas())
     there = (straight @ back[:2, :2].T + back[:2, 2]).astype(np.float32)
-    skin = np.rint(scene.alpha * 255) >= 128
+    skin = scene.skin >= 128
     floor = _floor_depth(cutout, way, straight)
     normals = np.broadcast_to(_turn(recipe) @ cutout.camera.pose()[0][:, 1], (size, size, 3)).copy()
     if recipe["empty"]:

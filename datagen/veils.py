@@ -56,7 +56,7 @@ def pattern(veil: Mapping[str, Any]) -> Bytes:
 def seen(
     veil: Mapping[str, Any], texture: Bytes, camera: Camera, lamp: Mapping[str, float], view: Matrix, size: int
 ) -> tuple[Bytes, Bytes]:
-    """(S, S) the pattern on the floor, and as it falls on a foot, in the scene's pixels."""
+    """The pattern on the floor, at half the scene's size (S / 2, S / 2), and (S, S) as it falls on a foot."""
     rotation, _ = camera.pose()
     azimuth, elevation = np.radians([lamp["azimuth_deg"], lamp["elevation_deg"]])
     slope = np.array([np.sin(azimuth), np.cos(azimuth)]) / np.tan(elevation)
@@ -71,11 +71,12 @@ def seen(
     middle = (TEXELS - 1) / 2
     x, z = veil["centre_m"]
     to_floor = np.array([[c, -s, x - middle * (c - s)], [s, c, z - middle * (s + c)], [0, 0, 1.0]])
+    half = (size + 1) // 2
+    share = half / size
+    shrink = np.array([[share, 0, (share - 1) / 2], [0, share, (share - 1) / 2], [0, 0, 1]])
     first, second = (
-        np.asarray(
-            cv2.warpPerspective(texture, view @ way @ to_floor, (size, size), borderMode=cv2.BORDER_REPLICATE), np.uint8
-        )
-        for way in (ground, raised)
+        np.asarray(cv2.warpPerspective(texture, way, (side, side), borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        for way, side in ((shrink @ view @ ground @ to_floor, half), (view @ raised @ to_floor, size))
     )
     return first, second
 
