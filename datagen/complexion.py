@@ -46,21 +46,26 @@ def draw(chance: Chance, share: float) -> dict[str, Any] | None:
     return complexion if wanted else None
 
 
-def changed(colour: Bytes, about: Mapping[str, Any] | None, size: int) -> Bytes:
-    """A cutout's colour (h, w, 3), sRGB bytes without light, in the complexion of a scene of ``size`` pixels."""
+def changed(colour: Bytes, about: Mapping[str, Any] | None, size: int, skin: Bytes | None = None) -> Bytes:
+    """A cutout's colour (h, w, 3), sRGB bytes without light, in the complexion of a scene of ``size`` pixels.
+
+    ``skin`` (h, w) is above 0 where there is any: cloth and things keep their colour. Without it all is skin.
+    """
     if about is None:
         return colour
     saturation = about["saturation"]
     mix = (1 - saturation) * np.tile(_GREY, (3, 1)) + saturation * np.eye(3)
     out = cv2.transform(colour, np.diag(about["gains"]) @ mix)
     height, width = colour.shape[:2]
-    for kind, strength in about["marks"].items():
+    for kind, strength in sorted(about["marks"].items()):  # a stored recipe has its keys in this order
         sheet = marks(kind, max(SIDE, size), about["turn"])
         room = sheet.shape[0] - height, sheet.shape[1] - width
         row, column = (int(part * free) for part, free in zip(about["at"], room, strict=True))
         part = np.ascontiguousarray(sheet[row : row + height, column : column + width])
         # marks take a share of the skin's colour away: as far on dark skin as on light
         out = cv2.multiply(out, cv2.addWeighted(part, strength, part, 0, 128 * (1 - strength)), scale=1 / 128)
+    if skin is not None:
+        out = np.where(skin[..., None] > 0, out, colour)
     return np.asarray(out, np.uint8)
 
 

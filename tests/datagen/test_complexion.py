@@ -63,3 +63,17 @@ def test_a_share_changes_no_draw_that_comes_after_it() -> None:
     assert complexion.draw(never, 0.0) is None
     assert complexion.draw(always, 1.0) is not None
     assert never.random() == always.random()
+
+
+def test_the_order_of_marks_in_a_recipe_does_not_matter() -> None:
+    about = {**NONE, "marks": {"wrinkles": 0.4, "hair": 0.5, "blotches": 0.3}}
+    turned = {**about, "marks": dict(reversed(about["marks"].items()))}
+    np.testing.assert_array_equal(complexion.changed(skin(), about, 256), complexion.changed(skin(), turned, 256))
+
+
+def test_cloth_keeps_its_colour_where_there_is_no_skin() -> None:
+    bare = np.zeros((40, 30), np.uint8)
+    bare[:20] = 255
+    out = complexion.changed(skin(), {**NONE, "saturation": 0.0}, 256, bare)
+    np.testing.assert_array_equal(out[20:], skin()[20:])
+    assert np.ptp(out[0, 0].astype(int)) <= 1
