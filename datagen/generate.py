@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from datagen import bank, compose, cutouts, floors, labels, scenes, tars, writing
+from datagen import bank, compose, cutouts, depot, floors, labels, scenes, tars, writing
 from datagen.compose import Scene
 from datagen.flooring import FloorSource, all_floors
 from datagen.ground import Ground, Shelf, prepared
@@ -28,6 +29,8 @@ from masksmith.receipts import FOLDER, Receipts
 
 SHARD_SCENES = 50
 CUTOUTS = ".cutouts"
+FLOORS = ".floors"
+"""Where prepared floors lie while scenes are made of them."""
 ROWS = f"{FOLDER}/scenes"
 _SHELF = Shelf(256 * 1024 * 1024)  # of a worker
 _AT_ONCE = 64  # files that are sent to an object store together
@@ -56,6 +59,7 @@ def generate(work: Plan, engine: Engine) -> Path:
         setup = _setup(work, made, target)
         done = engine.map(partial(_compose_shard, setup), shards(work), receipts=receipts, label="scenes")
         _assemble(work, made, target, done)
+        shutil.rmtree(out / FLOORS, ignore_errors=True)
     return out
 
 
@@ -92,6 +96,7 @@ class _Setup:
     """What a worker needs to know besides its shard."""
 
     bank: str
+    floors: str
     target: store.Store
     seed: int
     canvas: int
@@ -111,6 +116,7 @@ def _setup(work: Plan, made: Sequence[Mapping[str, Any]], target: store.Store) -
     }
     return _Setup(
         os.fspath(work.out / CUTOUTS),
+        os.fspath(work.out / FLOORS),
         target,
         work.seed,
         work.rig.canvas,
@@ -164,7 +170,7 @@ def _written(setup: _Setup, entry: tuple[int, int, str], files_to_be: dict[str, 
     index, rank, split = entry
     recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
     used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
-    scene, sides = draw_scene(recipe, Path(setup.bank), setup.grounds)
+    scene, sides = draw_scene(recipe, Path(setup.bank), setup.grounds, setup.floors)
     return writing.write(
         files_to_be.__setitem__,
         recipe,
@@ -177,29 +183,33 @@ def _written(setup: _Setup, entry: tuple[int, int, str], files_to_be: dict[str, 
 
 
 def draw_scene(
-    recipe: Mapping[str, Any], bank_folder: Path, grounds: Mapping[str, FloorSource]
+    recipe: Mapping[str, Any], bank_folder: Path, grounds: Mapping[str, FloorSource], keep: str = ""
 ) -> tuple[Scene, list[str]]:
-    """The scene of a recipe, and which sides of feet are in it.
+    """The scene of a recipe, and which sides of feet are in it; ``keep``: see :func:`ground`.
 
     Raises:
         KeyError: a floor of the recipe is not among ``grounds``.
     """
     cutout = cutouts.read(bank_folder / recipe["cutout"]["file"], recipe["cutout"]["index"])
-    rug = ground(grounds[recipe["rug"]["floor"]["id"]]) if recipe["rug"] else None
-    scene = compose.compose(recipe, cutout, ground(grounds[recipe["floor"]["id"]]), rug)
+    rug = ground(grounds[recipe["rug"]["floor"]["id"]], keep) if recipe["rug"] else None
+    scene = compose.compose(recipe, cutout, ground(grounds[recipe["floor"]["id"]], keep), rug)
     scene = labels.added(recipe, cutout, scene)
     return scene, [] if recipe["empty"] else list(cutout.about["sides"])
 
 
-def ground(source: FloorSource) -> Ground:
-    """The floor, read or made, and prepared for laying; the last few are kept."""
+def ground(source: FloorSource, keep: str = "") -> Ground:
+    """The floor, read or made, and prepared for laying; the last few stay in memory, and all of them in the folder
+    ``keep``, if one is named."""
 
     def make() -> Ground:
         made = source.path is None
         floor = floors.procedural_floor(source.kind, source.number) if made else floors.read_floor(str(source.path))
         return prepared(floor)
 
-    return _SHELF.get(source, make)
+    def kept() -> Ground:
+        return depot.get(keep, files.digest([source.id, source.sha256])[:32], make) if keep else make()
+
+    return _SHELF.get(source, kept)
 
 
 def _assemble(
