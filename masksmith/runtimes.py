@@ -115,7 +115,11 @@ def _with_openvino(place: Path, threads: int) -> Model:
     request = compiled.create_infer_request()
 
     def raw(values: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        return request.infer(dict(enumerate(values)), share_inputs=True)[0]
+        # handing the arrays to infer() is looked through in Python each time: a twentieth of a small network's time
+        for number, value in enumerate(values):
+            request.set_input_tensor(number, openvino.Tensor(np.ascontiguousarray(value), shared_memory=True))
+        request.infer(share_outputs=True)
+        return request.get_output_tensor(0).data.copy()
 
     text = None
     if network.has_rt_info(["masksmith", "json"]):

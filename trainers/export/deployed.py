@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from masksmith.errors import UsageProblem, unknown_choice
+from trainers.export.blocking import block_prior
 from trainers.export.folding import Shuffled, fold, with_relu
 from trainers.networks.layers import Network, foreground
 
@@ -100,6 +101,9 @@ class Deployed(nn.Module):
             # OpenVINO's depth-to-space takes three times as long as a transposition
             head.planar = form.to == "openvino" and not form.dynamic and network.outputs == 1
             head.activate = self.activated
+        # with channels last a block is a view; elsewhere it has to be copied, and nothing is gained
+        if form.to == "openvino" and not form.dynamic:
+            self.folded["blocked"] = block_prior(self.core, self.size)
         self.centred = bool(self.folded["deviation"])
         centre = network.mean.detach().clone() if self.centred else torch.zeros(1, 3, 1, 1)
         if form.last:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from trainers.export.blocking import block_prior
 from trainers.export.folding import Shuffled, fold, with_relu
 from trainers.models import build
 from trainers.networks.layers import Network
@@ -99,3 +100,24 @@ def test_the_relu_variant_has_no_h_swish_and_is_another_function() -> None:
     variant = with_relu(network)
     assert not [module for module in variant.modules() if isinstance(module, nn.Hardswish)]
     assert float((outputs(variant) - outputs(network)).abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("size", [(64, 64), (36, 80)])
+def test_the_branch_of_the_prior_gives_the_same_on_blocks_of_columns(size: tuple[int, int]) -> None:
+    network = fold(lived_in("portrait_lcnet")).network
+    before = fold(lived_in("portrait_lcnet")).network
+    assert block_prior(network, size)
+    prior = torch.rand(1, 1, *size, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        wanted, found = before.prior_branch(prior), network.prior_branch(prior)
+    assert found.shape == wanted.shape
+    assert float((found - wanted).abs().max()) < 1e-6
+    assert float(wanted.abs().max()) > 0.01
+
+
+def test_widths_that_are_no_whole_blocks_and_networks_without_a_prior_are_left_alone() -> None:
+    network = fold(lived_in("portrait_lcnet")).network
+    branch = network.prior_branch
+    assert not block_prior(network, (64, 72))
+    assert network.prior_branch is branch
+    assert not block_prior(fold(lived_in("enet")).network, (64, 64))
