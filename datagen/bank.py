@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from datagen import arrangements, cameras, cutouts, feet, lights, photo_cutouts, scans, surface
+from datagen import arrangements, cameras, company, cutouts, feet, lights, photo_cutouts, scans, surface
 from datagen.cameras import Camera
 from datagen.cutouts import Cutout
 from datagen.foot import Foot
@@ -82,10 +82,23 @@ def made_count(spec: str) -> int:
 
 
 def build(
-    out: Path, found: Sequence[Source], rig: Rig, seed: int, engine: Engine, receipts: Receipts
+    out: Path,
+    found: Sequence[Source],
+    rig: Rig,
+    seed: int,
+    engine: Engine,
+    receipts: Receipts,
+    splits: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Render all cutouts into ``out``; returns a receipt a source: file, subject, number of cutouts, notes."""
-    shards = [Shard(k, len(source.photos) or rig.views, source) for k, source in enumerate(found)]
+    """Render all cutouts into ``out``; returns a receipt a source: file, subject, number of cutouts, notes.
+
+    Args:
+        splits: subject to split; a second person comes from the same one, and without it nobody comes.
+    """
+    shards = [
+        Shard(k, len(source.photos) or rig.views, (source, company.drawn(source, found, splits or {}, rig, seed)))
+        for k, source in enumerate(found)
+    ]
     return engine.map(partial(_render_source, os.fspath(out), rig, seed), shards, receipts=receipts, label="cutouts")
 
 
@@ -104,7 +117,7 @@ def load(source: Source, seed: int, skin: float | None = None) -> Foot:
 
 
 def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any]:
-    source: Source = shard.payload
+    source: Source = shard.payload[0]
     name = f"{shard.index:05d}.arrow"
     if source.photos:
         photo_cutouts.refuse_layers(rig.layers)
@@ -112,7 +125,7 @@ def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any
         count = cutouts.write(Path(out) / name, photo_cutouts.views(source.photos, rig.canvas, about))
         return {"file": name, "subject": source.subject, "cutouts": count, "licence": source.licence, "notes": []}
     foot = load(source, seed, rig.skin)
-    count = cutouts.write(Path(out) / name, _views(foot, rig, seed, source), rig.layers)
+    count = cutouts.write(Path(out) / name, _views(foot, rig, seed, *shard.payload), rig.layers)
     return {
         "file": name,
         "subject": source.subject,
@@ -122,7 +135,7 @@ def _render_source(out: str, rig: Rig, seed: int, shard: Shard) -> dict[str, Any
     }
 
 
-def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
+def _views(foot: Foot, rig: Rig, seed: int, source: Source, mates: Mapping[int, Source]) -> Iterator[Cutout]:
     shares = [rig.views // rig.settings + (k < rig.views % rig.settings) for k in range(rig.settings)]
     about = {"subject": foot.subject, "foot_sha256": foot.sha256, "source": foot.source, "seed": seed}
     view = 0
@@ -131,12 +144,20 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
             continue
         rng = seeds.rng(seed, "cutout", source.subject, source.sha256[:16], setting)
         own = bool(rng.random() < _OWN_SHARE) and not rig.scanner
-        stance = _stance(foot, rng, own, rig)
+        mate = load(mates[setting], seed, rig.skin) if setting in mates else None
+        theirs = seeds.rng(seed, "mate", source.subject, source.sha256[:16], setting)
+        stance = _stance(foot, rng, own, rig, None if mate is None else (mate, theirs))
         body = stance.body
         caster = Caster(body)
         lamp = lights.draw_lamp(rng)
         light = lights.light(body, caster, lamp)
         here = {**about, "sides": stance.sides, "setting": setting, "lamp": lamp.as_json(), "rig": asdict(rig)}
+        if mate is not None and stance.mate_m is not None:
+            here |= {
+                "subjects": [foot.subject, mate.subject],
+                "licences": [foot.licence, mate.licence],
+                "mate": {"foot_sha256": mate.sha256, "source": mate.source},
+            }
         for _ in range(share):
             for camera in _cameras(stance, caster, rig, rng, own, view):
                 cutout = cutouts.render(body, caster, light, camera, lamp, {**here, "view": view}, rig.layers)
@@ -146,10 +167,12 @@ def _views(foot: Foot, rig: Rig, seed: int, source: Source) -> Iterator[Cutout]:
             view += 1
 
 
-def _stance(foot: Foot, rng: np.random.Generator, own: bool, rig: Rig) -> Stance:
+def _stance(
+    foot: Foot, rng: np.random.Generator, own: bool, rig: Rig, mate: tuple[Foot, np.random.Generator] | None
+) -> Stance:
     if rig.plain or rig.scanner:
         return Stance(*_posed(foot, rng, own, rig))
-    return arrangements.draw(foot, rng, rig, own)
+    return arrangements.draw(foot, rng, rig, own, mate)
 
 
 def _cameras(

@@ -55,7 +55,7 @@ def generate(work: Plan, engine: Engine) -> Path:
         cut_receipts = Receipts(out, "cutouts", {**inputs["feet"], "version": __version__})
         receipts = target.receipts("scenes", {**inputs["feet"], **inputs["scenes"], "version": __version__})
         _refuse_other_splits(work)
-        made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts)
+        made = bank.build(out / CUTOUTS, work.sources, work.rig, work.seed, engine, cut_receipts, work.subjects)
         setup = _setup(work, made, target)
         done = engine.map(partial(_compose_shard, setup), shards(work), receipts=receipts, label="scenes")
         _assemble(work, made, target, done)
@@ -170,22 +170,24 @@ def _written(setup: _Setup, entry: tuple[int, int, str], files_to_be: dict[str, 
     index, rank, split = entry
     recipe = scenes.draw(setup.seed, index, rank, setup.choices[split], setup.canvas, setup.style)
     used = [setup.grounds[name] for name in scenes.floor_ids(recipe)]
-    scene, sides = draw_scene(recipe, Path(setup.bank), setup.grounds, setup.floors)
+    scene, about = draw_scene(recipe, Path(setup.bank), setup.grounds, setup.floors)
+    theirs = about.get("licences", ())[1:]
     return writing.write(
         files_to_be.__setitem__,
         recipe,
         writing.encoded(recipe, scene),
         split=split,
         floors=[source.id for source in used],
-        licence=[setup.licences[recipe["cutout"]["file"]], *(source.licence for source in used)],
-        extra=writing.facts(scene, sides),
+        licence=[setup.licences[recipe["cutout"]["file"]], *theirs, *(source.licence for source in used)],
+        extra=writing.facts(scene, about["sides"]),
+        others=about.get("subjects", ())[1:],
     )
 
 
 def draw_scene(
     recipe: Mapping[str, Any], bank_folder: Path, grounds: Mapping[str, FloorSource], keep: str = ""
-) -> tuple[Scene, list[str]]:
-    """The scene of a recipe, and which sides of feet are in it; ``keep``: see :func:`ground`.
+) -> tuple[Scene, Mapping[str, Any]]:
+    """The scene of a recipe, and what its cutout says of the feet in it; ``keep``: see :func:`ground`.
 
     Raises:
         KeyError: a floor of the recipe is not among ``grounds``.
@@ -194,7 +196,7 @@ def draw_scene(
     rug = ground(grounds[recipe["rug"]["floor"]["id"]], keep) if recipe["rug"] else None
     scene = compose.compose(recipe, cutout, ground(grounds[recipe["floor"]["id"]], keep), rug)
     scene = labels.added(recipe, cutout, scene)
-    return scene, [] if recipe["empty"] else list(cutout.about["sides"])
+    return scene, {"sides": []} if recipe["empty"] else cutout.about
 
 
 def ground(source: FloorSource, keep: str = "") -> Ground:

@@ -61,6 +61,8 @@ class Plan:
                 "seed": self.seed,
                 "rig": asdict(self.rig),
                 "feet": files.digest([[s.subject, s.sha256, s.number, s.scan and s.scan.side] for s in self.sources]),
+                # who may stand beside whom: cutouts of two people are those of one deal of the splits
+                **({"splits": files.digest(sorted(self.subjects.items()))} if self.rig.company_share else {}),
             },
             "scenes": {
                 "count": self.count,

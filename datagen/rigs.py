@@ -23,6 +23,7 @@ class Rig:
         clutter_share: share of the settings with things on the floor.
         blanket_share: share of the settings on wrinkled cloth.
         objects_share: share of the settings with things and no foot.
+        company_share: share of the settings with a second person of the same split, see :mod:`datagen.company`.
         layers: keep with each cutout the layers that labels beside the mask need, see :mod:`datagen.layers`.
     """
 
@@ -39,13 +40,14 @@ class Rig:
     clutter_share: float = 0.0
     blanket_share: float = 0.0
     objects_share: float = 0.0
+    company_share: float = 0.0
     layers: bool = False
 
     @property
     def plain(self) -> bool:
-        """Whether feet stand flat and bare, with nothing beside them."""
+        """Whether feet stand flat and bare, with nothing and nobody beside them."""
         shares = (self.pose_share, self.sole_share, self.clothes_share, self.polish_share)
-        return not any((*shares, self.clutter_share, self.blanket_share, self.objects_share))
+        return not any((*shares, self.clutter_share, self.blanket_share, self.objects_share, self.company_share))
 
 
 def varied(rig: Rig) -> Rig:
@@ -61,4 +63,5 @@ def varied(rig: Rig) -> Rig:
         clutter_share=0.45,
         blanket_share=0.14,
         objects_share=0.04,
+        company_share=0.12,
     )

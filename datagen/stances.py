@@ -27,6 +27,8 @@ class Stance:
         kind: ``standing``, or one of :data:`LYING`.
         sole_deg: azimuth that the soles look to, for what lies.
         owner_deg: azimuth at which the owner's eyes are.
+        mate_m: (x, z) of a second person's feet, those of the first as far from the origin on its other side; None
+            where there is no second person.
     """
 
     body: Surface
@@ -34,6 +36,7 @@ class Stance:
     kind: str = "standing"
     sole_deg: float = 0.0
     owner_deg: float = 180.0
+    mate_m: tuple[float, float] | None = None
 
 
 def standing(
@@ -74,9 +77,16 @@ def standing(
     return Stance(surface.joined(first, second), [foot.side, far])
 
 
-def lying(foot: Foot, rng: np.random.Generator, trousers: Trousers | None, outfit: Outfit) -> Stance:
-    """One leg or both on a floor or a bed, soles in sight: on the back, on the front, or a foot on its side."""
-    kind = LYING[int(rng.choice(3, p=[0.45, 0.35, 0.2]))]
+def lying(
+    foot: Foot, rng: np.random.Generator, trousers: Trousers | None, outfit: Outfit, kind: str | None = None
+) -> Stance:
+    """One leg or both on a floor or a bed, soles in sight: on the back, on the front, or a foot on its side.
+
+    Args:
+        kind: of :data:`LYING`; None draws one.
+    """
+    any_kind = LYING[int(rng.choice(3, p=[0.45, 0.35, 0.2]))]
+    kind = kind or any_kind
     lean = (float(rng.normal(0, 0.05)), 0.0)
     pitch = {"back": rng.uniform(0, 35), "front": rng.uniform(15, 60), "side": rng.uniform(0, 40)}[kind]
     toes = float(rng.uniform(0, 25)) if rng.random() < 0.25 else 0.0

@@ -29,7 +29,9 @@ def draw(rng: np.random.Generator, size: int, stance: Stance, own: bool) -> Came
     start, end = (
         np.percentile(low_part[:, [0, 2]], [2, 98], axis=0) if not lying else np.array([[-0.12] * 2, [0.12] * 2])
     )
-    extent = float(np.clip((end - start).max(), 0.18, 0.5))
+    if lying and stance.mate_m is not None:
+        start, end = start - np.abs(stance.mate_m), end + np.abs(stance.mate_m)
+    extent = float(np.clip((end - start).max(), 0.18, 0.5 if stance.mate_m is None else 0.9))
     much = rng.random()
     if much < 0.13:  # toes, a heel, a part
         wanted = rng.uniform(0.14, 0.26)

@@ -57,6 +57,7 @@ def write(
     floors: Sequence[str],
     licence: Sequence[str],
     extra: Mapping[str, Any],
+    others: Sequence[str] = (),
 ) -> Record:
     """Write the files of a scene and return its record.
 
@@ -65,6 +66,7 @@ def write(
         floors: ids of all floors in the picture.
         licence: of all inputs; each is named once.
         extra: as of :func:`facts`; the further files and their digests are added to it.
+        others: subjects beside the recipe's, who stand in ``groups["subject"]``.
     """
     index, size = int(recipe["index"]), int(recipe["size"])
     beside: dict[str, Any] = {}
@@ -80,7 +82,7 @@ def write(
         width=size,
         height=size,
         subject=None if recipe["empty"] else recipe["cutout"]["subject"],
-        groups={"floor": tuple(floors)},
+        groups={"floor": tuple(floors), **({"subject": tuple(others)} if others else {})},
         split=split,
         source="masksmith",
         licence=tuple(dict.fromkeys(licence)),

@@ -17,7 +17,10 @@ _LENS = ("defocus_px", "motion_px", "vignette", "depth_px", "k1")
 
 def traits(record: Record) -> dict[str, tuple[str, ...]]:
     """Name to values: split, subject, groups, clip, licence, words and lists in ``extra``, and a recipe's choices."""
-    found: dict[str, tuple[str, ...]] = {"split": (record.split or NONE,), "subject": (record.subject or NONE,)}
+    found: dict[str, tuple[str, ...]] = {
+        "split": (record.split or NONE,),
+        "subject": record.values_of("subject") or (NONE,),
+    }
     found |= {key: tuple(values) for key, values in sorted(record.groups.items()) if key not in found}
     found["licence"] = record.licence or (NONE,)
     if record.source:
