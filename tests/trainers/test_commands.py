@@ -15,8 +15,10 @@ import torch
 from masksmith.cli import COMMANDS, main
 from masksmith.commands.train import train
 from trainers.cli import models
+from trainers.presets import preset_names
 
 MakeDiscs = Callable[..., Path]
+PRESETS = ", ".join(preset_names())
 QUICK = [
     "--set",
     "size=32",
@@ -88,7 +90,7 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(
 @pytest.mark.parametrize(
     ("extra", "code", "message"),
     [
-        (["--preset", "demborg"], 2, "unknown preset 'demborg'. Did you mean 'demborg2018'? Choices: demborg2018"),
+        (["--preset", "demborg"], 2, f"unknown preset 'demborg'. Did you mean 'demborg2018'? Choices: {PRESETS}"),
         (["--preset", "demborg2018", "--model", "unet"], 2, "unknown model 'unet'"),
         (["--preset", "demborg2018", "--set", "lrate=1"], 2, "unknown setting 'lrate'"),
         (["--preset", "demborg2018", "--set", "lr"], 2, "--set takes key=value"),
