@@ -26,6 +26,7 @@ def frame_size(_: click.Context, __: click.Parameter, value: str | None) -> tupl
 @click.command()
 @click.argument("run", type=PATH, required=False)
 @click.option("--to", default="onnx", show_default=True, help="onnx, openvino, tflite or torch.")
+@click.option("--for", "place_to_run", type=click.Choice(["web"]), help="Of TFLite, the form that browsers run best.")
 @click.option("--out", type=PATH, help="The file [default: in the run's folder, named after the network].")
 @click.option("--model", default=None, help="The network; needed with --random.")
 @click.option("--random", "at_random", is_flag=True, help="Random weights, for measuring speed.")
@@ -53,10 +54,13 @@ def export(run: Path | None, to: str, out: Path | None, **given: Any) -> None:
       masksmith export runs/person --to onnx --data portraits
       masksmith export runs/person --to openvino --int8 --data portraits --with-pre
       masksmith export --model portrait_lcnet --random --to onnx --out lcnet.onnx
+      masksmith export runs/person --for web --data portraits
     """
     from trainers.export import job
     from trainers.export.deployed import FORMATS, Form
 
+    browser = given["place_to_run"] == "web"
+    to = "tflite" if browser and to == "onnx" else to
     form = Form(
         to=to,
         size=given["size"],
@@ -81,6 +85,7 @@ def export(run: Path | None, to: str, out: Path | None, **given: Any) -> None:
         split=given["split"],
         samples=given["samples"],
         latency=given["latency"],
+        browser=browser,
         say=console.note,
     )
     if given["as_json"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from masksmith import files, processor
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.runtimes import open_model
 from trainers.checkpoint import load
-from trainers.export import card, checking
+from trainers.export import card, checking, web
 from trainers.export.checking import Check, Sample
 from trainers.export.deployed import FORMATS, Deployed, Form
 from trainers.export.quantise import quantise
@@ -64,6 +64,7 @@ def export(
     split: str | None = None,
     samples: int = 32,
     latency: int = LATENCY_RUNS,
+    browser: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Exported:
     """Write a network to a file, compare it with PyTorch, and write its card beside it.
@@ -77,6 +78,7 @@ def export(
         split: of the data to check on; 8 bits are calibrated on ``train`` where there is one.
         samples: pictures to check on.
         latency: runs for the card's latency; 0 = none.
+        browser: a TFLite file written operator by operator (:mod:`trainers.export.web`), without the converter.
         say: told what is going on.
 
     Raises:
@@ -89,6 +91,8 @@ def export(
         raise UsageProblem(f"a file of {form.to} ends in {FORMATS[form.to]}, not {out.suffix or 'nothing'}")
     if form.int8 and data is None:
         raise UsageProblem("8 bits are calibrated on pictures: name a manifest with --data")
+    if browser and (form.to != "tflite" or form.pre or form.post):
+        raise UsageProblem("the form for browsers is TFLite, and pre- and post-processing is the page's")
     files.writable(out.parent)
     made = Deployed(network, form)
     meta = made.describe(_about(network, made, run))
@@ -101,6 +105,9 @@ def export(
     say(f"writing {out}")
     if form.to == "torch":
         write_torch(made, out, meta)
+    elif browser:
+        first = Deployed(network, replace(form, to="onnx", layout="nchw"))
+        files.write_bytes(out, web.write(onnx_graph(first, meta), meta))
     elif form.to == "tflite":
         convert(made, out)
     else:
