@@ -8,7 +8,6 @@ pinned processor. Under a quota of processor time all frames are decoded before 
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.quota import Limit, limited
+from evaluation.confined import confined
+from evaluation.quota import Limit
 from masksmith import processor, upsampling
-from masksmith.errors import BadInput, EnvironmentFault, MasksmithError, UsageProblem
+from masksmith.errors import BadInput, UsageProblem
 from masksmith.exported import Model
 from masksmith.images import Image, list_images, read_image
 from masksmith.runtimes import open_model
@@ -251,53 +251,19 @@ def measure(
     """
     if quota is not None and not film.decoded:
         raise UsageProblem("under a quota frames are decoded before it begins")
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    child = context.Process(target=_work, args=(there, film, core), daemon=True)
-    child.start()
-    there.close()
-    limit: Limit | None = None
-    try:
-        _told(here.recv())
-        if quota is not None:
-            limit = limited(int(child.pid or 0), quota)
-            say(f"held to {quota:g} % of a core by {limit.how}")
-        here.send("go")
-        found = _told(here.recv())
-    except EOFError:
-        raise EnvironmentFault("the process that was measured ended by itself: out of memory?") from None
-    finally:
-        if limit is not None:
-            limit.stop()
-        here.close()
-        child.join(5)
-        if child.is_alive():
-            child.kill()
-    return found, limit
+    return confined(_work, (film, core), quota, say)
 
 
-def _told(found: Any) -> Any:
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _work(pipe: Any, film: Film, core: int | None) -> None:
-    try:
-        processor.pin(core)
-        cv2.setNumThreads(1)
-        model = open_model(film.model, film.runtime)
-        first = next(frames_of(film.video, 1, film.at), None)
-        if first is None:
-            raise BadInput(film.video, "a video with frames", "none", "check the file")
-        run(film, model, iter([first] * min(10, WARM_UP)))
-        frames = frames_of(film.video, film.frames, film.at)
-        if film.decoded:
-            frames = iter(list(frames))
-        pipe.send("ready")
-        pipe.recv()
-        pipe.send(run(film, model, frames))
-    except MasksmithError as fault:
-        pipe.send(fault)
-    except (ValueError, RuntimeError, MemoryError) as fault:
-        pipe.send(EnvironmentFault(f"the clip could not be run: {fault}"))
+def _work(ready: Callable[[], None], film: Film, core: int | None) -> Reel:
+    processor.pin(core)
+    cv2.setNumThreads(1)
+    model = open_model(film.model, film.runtime)
+    first = next(frames_of(film.video, 1, film.at), None)
+    if first is None:
+        raise BadInput(film.video, "a video with frames", "none", "check the file")
+    run(film, model, iter([first] * min(10, WARM_UP)))
+    frames = frames_of(film.video, film.frames, film.at)
+    if film.decoded:
+        frames = iter(list(frames))
+    ready()
+    return run(film, model, frames)

@@ -74,6 +74,7 @@ def _second_version(root: Path, pid: int, percent: float) -> ControlGroup:
     controllers = (root / "cgroup.controllers").read_text().split()
     if "cpu" not in controllers:
         raise OSError("no cpu controller")
+    _sweep(root)
     folder = root / f"masksmith-{os.getpid()}-{pid}"
     folder.mkdir()
     return _filled(folder, pid, {"cpu.max": f"{_quota(percent)} {PERIOD_US}"}, "a control group (cpu.max)")
@@ -83,6 +84,7 @@ def _first_version(root: Path, pid: int, percent: float) -> ControlGroup:
     above = root / "cpu"
     if not (above / "cpu.cfs_quota_us").exists() and not (above / "cgroup.procs").exists():
         raise OSError("no cpu controller")
+    _sweep(above)
     folder = above / f"masksmith-{os.getpid()}-{pid}"
     folder.mkdir()
     wanted = {"cpu.cfs_period_us": str(PERIOD_US), "cpu.cfs_quota_us": str(_quota(percent))}
@@ -102,6 +104,15 @@ def _filled(folder: Path, pid: int, wanted: dict[str, str], how: str) -> Control
             folder.rmdir()
         raise
     return ControlGroup(how, folder, pid)
+
+
+def _sweep(above: Path) -> None:
+    """Take away groups whose makers were killed before they could."""
+    for folder in above.glob("masksmith-*-*"):
+        maker = folder.name.split("-")[1]
+        if not Path(f"/proc/{maker}").exists():
+            with contextlib.suppress(OSError):  # not empty yet
+                folder.rmdir()
 
 
 def _quota(percent: float) -> int:

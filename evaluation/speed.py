@@ -8,7 +8,6 @@ Source of the protocol: document P (one thread, 1000 runs) and document C (a sha
 
 from __future__ import annotations
 
-import multiprocessing
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.quota import Limit, limited
+from evaluation.confined import confined
+from evaluation.quota import Limit
 from masksmith import processor
-from masksmith.errors import EnvironmentFault, MasksmithError, UsageProblem
+from masksmith.errors import UsageProblem
 from masksmith.runtimes import open_model
 from masksmith.seeds import rng
 
@@ -148,56 +148,21 @@ def measure(
     """
     if not candidates:
         raise UsageProblem("name at least one model")
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    child = context.Process(target=_work, args=(there, list(candidates), runs, warm_up, core), daemon=True)
-    child.start()
-    there.close()
-    limit: Limit | None = None
-    try:
-        _told(here.recv())
-        if quota is not None:
-            limit = limited(int(child.pid or 0), quota)
-            say(f"held to {quota:g} % of a core by {limit.how}")
-        here.send("go")
-        found = _told(here.recv())
-    except EOFError:
-        raise EnvironmentFault("the process that was measured ended by itself: out of memory?") from None
-    finally:
-        if limit is not None:
-            limit.stop()
-        here.close()
-        child.join(5)
-        if child.is_alive():
-            child.kill()
-    return found, limit
+    return confined(_work, (list(candidates), runs, warm_up, core), quota, say)
 
 
-def _told(found: Any) -> Any:
-    if isinstance(found, Exception):
-        raise found
-    return found
-
-
-def _work(pipe: Any, candidates: list[Candidate], runs: int, warm_up: int, core: int | None) -> None:
-    try:
-        processor.pin(core)
-        opened = [_prepared(candidate) for candidate in candidates]
-        calls = [call for call, _ in opened]
-        for call in calls:
-            for _ in range(warm_up):
-                call()
-        pipe.send("ready")
-        pipe.recv()
-        times = take_turns(calls, runs, 0)
-        made = [
-            Timing(wall_ms=wall, cpu_ms=own, **about) for (_, about), (wall, own) in zip(opened, times, strict=True)
-        ]
-        pipe.send(made)
-    except MasksmithError as fault:
-        pipe.send(fault)
-    except (ValueError, RuntimeError, MemoryError) as fault:
-        pipe.send(EnvironmentFault(f"a model could not be run: {fault}"))
+def _work(
+    ready: Callable[[], None], candidates: list[Candidate], runs: int, warm_up: int, core: int | None
+) -> list[Timing]:
+    processor.pin(core)
+    opened = [_prepared(candidate) for candidate in candidates]
+    calls = [call for call, _ in opened]
+    for call in calls:
+        for _ in range(warm_up):
+            call()
+    ready()
+    times = take_turns(calls, runs, 0)
+    return [Timing(wall_ms=wall, cpu_ms=own, **about) for (_, about), (wall, own) in zip(opened, times, strict=True)]
 
 
 def _prepared(candidate: Candidate) -> tuple[Callable[[], Any], dict[str, Any]]:
@@ -225,27 +190,12 @@ def peak_memory(candidate: Candidate, times: int = 5) -> float:
     Raises:
         BadInput, UsageProblem, EnvironmentFault: as :func:`measure`.
     """
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    child = context.Process(target=_weigh, args=(there, candidate, times), daemon=True)
-    child.start()
-    there.close()
-    try:
-        return float(_told(here.recv()))
-    except EOFError:
-        raise EnvironmentFault("the process that was weighed ended by itself: out of memory?") from None
-    finally:
-        here.close()
-        child.join(5)
+    found, _ = confined(_weigh, (candidate, times))
+    return float(found)
 
 
-def _weigh(pipe: Any, candidate: Candidate, times: int) -> None:
-    try:
-        call, _ = _prepared(candidate)
-        for _ in range(times):
-            call()
-        pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    except MasksmithError as fault:
-        pipe.send(fault)
-    except (ValueError, RuntimeError, MemoryError) as fault:
-        pipe.send(EnvironmentFault(f"a model could not be run: {fault}"))
+def _weigh(_: Callable[[], None], candidate: Candidate, times: int) -> float:
+    call, _about = _prepared(candidate)
+    for _run in range(times):
+        call()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

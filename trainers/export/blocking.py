@@ -70,9 +70,10 @@ def block_prior(network: Network, size: tuple[int, int]) -> bool:
     height, width = size
     if not isinstance(branch, nn.Sequential) or len(branch) < DEPTH or width % BLOCK or height % 2**DEPTH:
         return False
-    if not all(_fits(step) for step in branch[:DEPTH]):
+    steps = list(branch.children())
+    if not all(_fits(step) for step in steps[:DEPTH]):
         return False
-    made = Blocked(list(branch)).eval()
+    made = Blocked(steps).eval()
     given = torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         wanted, found = branch(given), made(given)
