@@ -53,6 +53,7 @@ from datagen import compose, cutouts, feet, generate, lights, scenes, surface, w
 from datagen.cameras import Camera
 from datagen.lights import Caster, Lamp
 from datagen.plan import Plan, plan
+from datagen.preset import load_preset
 from datagen.rigs import Rig, varied
 from datagen.scenes import Style
 from masksmith import engine as engines
@@ -73,12 +74,13 @@ LIMITS: dict[str, tuple[str, float]] = {
     "ray_over_process": (">=", 0.8),
 }
 PARTS = ("plain", "varied", "cutout", "scale", "preset", "ray")
-PRESET = 71_024
+_PRESET, _COUNTS = load_preset("demborg2018", ("size", "views", "scanner"))
+PRESET = sum(_COUNTS.values())
 _OURS, _THEIRS = ("lamp_error", "sky_error"), ("lamp_error_8", "sky_error_16")
 _KINDS: dict[str, tuple[Style, Rig]] = {
     "plain": (Style(effects=False), Rig(trousers_share=0.35)),
     "varied": (scenes.VARIED, varied(Rig())),
-    "preset": (Style(), Rig(views=4, scanner=True)),
+    "preset": (Style(size=_PRESET["size"]), Rig(views=_PRESET["views"], scanner=_PRESET["scanner"])),
 }
 
 
@@ -91,7 +93,8 @@ def planned(bank: Path, out: Path, kind: str, count: int, feet: int) -> Plan:
         generate.generate(plan(**given, out=at, count=3, style=style), engines.get("process", 2))
     for kept in (generate.CUTOUTS, f"{FOLDER}/cutouts"):
         shutil.copytree(at / kept, out / kept, copy_function=shutil.copy2)
-    return plan(**given, out=out, count=count, style=style)
+    shares = _COUNTS if kind == "preset" else None
+    return plan(**given, out=out, count=count, style=style, shares=shares)
 
 
 class _InTurns:

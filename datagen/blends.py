@@ -77,8 +77,8 @@ def _smeared(foot: Floats, floor: Floats, cover: Bytes, length_px: float, angle_
 def _seamless(mixed: Floats, foot: Floats, floor: Floats, cover: Bytes, half_px: float) -> Floats:
     """Solve in a band of ``half_px`` on both sides of the outline; outside it ``mixed`` stays as it is."""
     inside = (cover >= 128).view(np.uint8)
-    side = 2 * max(round(half_px), 1) + 1
-    kernel = np.ones((side, side), np.uint8)
+    across = 2 * max(round(half_px), 1) + 1
+    kernel = np.ones((across, across), np.uint8)
     band = cv2.dilate(inside, kernel, borderValue=0) - cv2.erode(inside, kernel, borderValue=1)
     band[[0, -1]] = 0
     band[:, [0, -1]] = 0
@@ -98,19 +98,21 @@ def _seamless(mixed: Floats, foot: Floats, floor: Floats, cover: Bytes, half_px:
     fixed = (known[around] * (beside < 0)[..., None]).sum(axis=1) - goal
     fixed *= np.float32(0.25)
     beside[beside < 0] = len(flat)  # an extra unknown that stays 0
+    sides = [np.ascontiguousarray(side, np.intp) for side in beside.T]
+    other = np.empty((len(flat), 3), np.float32)
     value = np.zeros((len(flat) + 1, 3), np.float32)
     value[:-1] = known[flat]
     for _ in range(_STEPS):
-        total = value.take(beside[:, 0], axis=0)
-        for k in (1, 2, 3):
-            total += value.take(beside[:, k], axis=0)
+        total = value.take(sides[0], axis=0)
+        for side in sides[1:]:
+            total += value.take(side, axis=0, out=other, mode="clip")
         total *= np.float32(0.25)
         total += fixed
         value[:-1] = total
     # gradients of two sides need not fit one picture: what comes of it stays between the two
-    one, other = foot.reshape(-1, 3)[flat], floor.reshape(-1, 3)[flat]
+    here, there = foot.reshape(-1, 3)[flat], floor.reshape(-1, 3)[flat]
     out = mixed.copy()
-    out.reshape(-1, 3)[flat] = np.clip(value[:-1], np.minimum(one, other), np.maximum(one, other))
+    out.reshape(-1, 3)[flat] = np.clip(value[:-1], np.minimum(here, there), np.maximum(here, there))
     return out
 
 

@@ -61,11 +61,11 @@ def changed(colour: Bytes, about: Mapping[str, Any] | None, size: int, skin: Byt
         sheet = marks(kind, max(SIDE, size), about["turn"])
         room = sheet.shape[0] - height, sheet.shape[1] - width
         row, column = (int(part * free) for part, free in zip(about["at"], room, strict=True))
-        part = np.ascontiguousarray(sheet[row : row + height, column : column + width])
+        part = sheet[row : row + height, column : column + width]
         # marks take a share of the skin's colour away: as far on dark skin as on light
         out = cv2.multiply(out, cv2.addWeighted(part, strength, part, 0, 128 * (1 - strength)), scale=1 / 128)
     if skin is not None:
-        out = np.where(skin[..., None] > 0, out, colour)
+        out = cv2.copyTo(out, skin, colour.copy())
     return np.asarray(out, np.uint8)
 
 

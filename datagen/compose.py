@@ -64,21 +64,24 @@ def compose(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, rug: Groun
         return _photographed(recipe, image, np.zeros((size, size), np.uint8), view, cutout)
     # an open floor gets light 1 in all; what faces the lamp gets more than the floor does
     lamp_front = lamp / max(float(np.sin(np.radians(cutout.about["lamp"]["elevation_deg"]))), 0.35)
-    floor_sky, floor_lamp = _floor_light(cutout, view, size)
+    on_floor = _floor_light(cutout, view, size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
     veil = recipe["veil"]
     if veil:
         lies, rises = veils.seen(veil, veils.pattern(veil), cutout.camera, cutout.about["lamp"], view, size)
-        floor_lamp = veils.behind(floor_lamp, lies)
-    _times(image, cv2.resize(_light(floor_sky, sky / 255, floor_lamp, lamp / 255), (size, size)))
+        on_floor = veils.behind(on_floor, lies)
+    none = 0 * sky
+    light = _mixed(on_floor.astype(np.float32), np.stack([sky, lamp, none], axis=1) / 255)
+    _times(image, np.asarray(cv2.resize(light, (size, size)), np.float32))
     if foot is not None:
-        foot_sky, foot_lamp, gloss, skin = cv2.split(foot.shade)
+        shade = np.asarray(cv2.cvtColor(foot.shade, cv2.COLOR_RGBA2RGB), np.uint8)
+        skin = np.asarray(cv2.extractChannel(foot.shade, 3), np.uint8)
         if veil:
-            foot_lamp, gloss = (veils.behind(layer, rises[foot.place]) for layer in (foot_lamp, gloss))
+            shade = veils.behind(shade, rises[foot.place])
         linear = cv2.LUT(complexion.changed(foot.colour, recipe["complexion"], size, skin), to_linear())
-        _times(linear, _light(foot_sky, sky / 128, foot_lamp, lamp_front / 128))
-        shine = (np.arange(256)[:, None, None] * (lamp_front * 0.22 / 255)).astype(np.float32)
-        cv2.add(linear, cv2.LUT(cv2.cvtColor(gloss, cv2.COLOR_GRAY2RGB), shine), dst=linear)
+        parts = shade.astype(np.float32)
+        _times(linear, _mixed(parts, np.stack([sky, lamp_front, none], axis=1) / 128))
+        cv2.add(linear, _mixed(parts, np.stack([none, none, lamp_front], axis=1) * (0.22 / 255)), dst=linear)
         image[foot.place] = blends.joined(linear, image[foot.place], foot.cover, recipe["blend"])
         whole[foot.place] = skin
     return _photographed(recipe, image, whole, view, cutout)
@@ -146,10 +149,8 @@ def _placed(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> _Placed
     )
 
 
-def _floor_light(
-    cutout: Cutout, view: npt.NDArray[np.float64], size: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """(S / 2, S / 2) the sky's and the lamp's light on the floor of the scene.
+def _floor_light(cutout: Cutout, view: npt.NDArray[np.float64], size: int) -> npt.NDArray[np.uint8]:
+    """(S / 2, S / 2, 3) the sky's light on the floor of the scene, the lamp's, and a third that is to be ignored.
 
     Half the size is still finer than the maps it comes from; as four layers, which are warped in half the time of two.
     """
@@ -159,19 +160,12 @@ def _floor_light(
     way, border = (shrink @ view @ cutout.floor_to_canvas())[:2], cv2.BORDER_REPLICATE
     four = cv2.merge([cutout.floor, cutout.floor])
     small = cv2.warpAffine(four, way, (half, half), flags=cv2.INTER_LINEAR, borderMode=border)
-    sky, lamp = (np.asarray(cv2.extractChannel(small, k), np.uint8) for k in (0, 1))
-    return sky, lamp
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
-def _light(
-    sky: npt.NDArray[np.uint8],
-    sky_colour: npt.NDArray[np.float64],
-    lamp: npt.NDArray[np.uint8],
-    lamp_colour: npt.NDArray[np.float64],
-) -> Floats:
-    """(H, W, 3): two layers of light (H, W), each in its colour (3,), together."""
-    both = zip(sky_colour.tolist(), lamp_colour.tolist(), strict=True)
-    return np.asarray(cv2.merge([cv2.addWeighted(sky, a, lamp, b, 0, dtype=cv2.CV_32F) for a, b in both]), np.float32)
+def _mixed(layers: Floats, colours: npt.NDArray[np.float64]) -> Floats:
+    """(H, W, 3) light: three layers (H, W, 3), each in its colour, a column of (3, 3), together."""
+    return np.asarray(cv2.transform(layers, colours.astype(np.float32)), np.float32)
 
 
 def _times(picture: Any, light: Floats) -> None:
@@ -188,7 +182,7 @@ def _plain(recipe: Mapping[str, Any], cutout: Cutout, below: Ground, view: npt.N
     image = _cropped(below, recipe["floor"], size)
     foot, whole = _placed(cutout, view, size), np.zeros((size, size), np.uint8)
     if recipe["shadow"]:
-        sky, lamp = _floor_light(cutout, view, size)
+        sky, lamp, _ = cv2.split(_floor_light(cutout, view, size))
         half = cv2.LUT(cv2.addWeighted(sky, 0.5, lamp, 0.5, 0), _shadow_curve())
         shadow = cv2.resize(half, (size, size))
         image = np.asarray(cv2.multiply(image, cv2.cvtColor(shadow, cv2.COLOR_GRAY2RGB), scale=1 / 255), np.uint8)
@@ -248,9 +242,9 @@ def _floor_colour(
         inside = _rectangle(about, to_px, size)
         if inside is not None:
             edge = cv2.GaussianBlur(inside, (0, 0), 1.5 * size / 256)
-            shadow = 1 - 0.25 * edge[..., None].astype(np.float32) / 255
+            _times(floor, _shaded(edge, 0.25))
             weight = inside.astype(np.float32) * np.float32(1 / 255)
-            floor = cv2.blendLinear(over, floor * shadow, weight, 1 - weight)
+            floor = np.asarray(cv2.blendLinear(over, floor, weight, 1 - weight), np.float32)
     sheet = recipe["sheet"]
     if sheet:
         inside = _rectangle(sheet, to_px, size)
@@ -258,9 +252,15 @@ def _floor_colour(
             edge = cv2.GaussianBlur(inside, (0, 0), 1.0 * size / 256)
             weight = inside.astype(np.float32) * np.float32(1 / 255)
             white = np.full((size, size, 3), sheet["white"] ** 2.2, np.float32)
-            shadow = 1 - 0.2 * edge[..., None].astype(np.float32) / 255
-            floor = cv2.blendLinear(white, floor * shadow, weight, 1 - weight)
+            _times(floor, _shaded(edge, 0.2))
+            floor = np.asarray(cv2.blendLinear(white, floor, weight, 1 - weight), np.float32)
     return floor
+
+
+def _shaded(where: npt.NDArray[np.uint8], strength: float) -> Floats:
+    """(H, W, 3) factors: 1 less ``strength`` where ``where`` (H, W) is 255."""
+    factor = cv2.addWeighted(where, -strength / 255, where, 0, 1, dtype=cv2.CV_32F)
+    return np.asarray(cv2.cvtColor(factor, cv2.COLOR_GRAY2RGB), np.float32)
 
 
 def scene_view(window: Mapping[str, Any], size: int) -> npt.NDArray[np.float64]:
@@ -290,11 +290,13 @@ def _rectangle(about: Mapping[str, Any], to_px: npt.NDArray[np.float64], size: i
 def _folded(linear: Floats, strength: float, seed: int) -> Floats:
     """Cloth in folds: smooth light and dark, a coarse and a fine pattern, turned by chance."""
     rng = seeds.rng(seed, "folds")
-    size = linear.shape[0]
+    size = (linear.shape[0] + 1) // 2  # they are soft: half the size does
     relief = np.zeros((size, size), np.float32)
     for cells, weight in ((3, 1.0), (7, 0.6), (15, 0.25)):
         coarse = rng.standard_normal((cells, cells), dtype=np.float32)
         relief += weight * cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
     slope = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3) * rng.normal() + cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3)
     slope *= np.float32(strength / max(float(slope.std()), 1e-6))
-    return np.asarray(linear * np.clip(1 + slope[..., None], 0.35, 1.8), dtype=np.float32)
+    factor = cv2.resize(np.clip(1 + slope, 0.35, 1.8), linear.shape[1::-1])
+    _times(linear, np.asarray(cv2.cvtColor(factor, cv2.COLOR_GRAY2RGB), np.float32))
+    return linear

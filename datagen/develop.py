@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Any
@@ -29,7 +30,7 @@ def develop(linear: Floats, recipe: Mapping[str, Any]) -> Bytes:
     """
     lens, light = recipe["lens"], recipe["light"]
     if lens["defocus_px"] > 0:
-        linear = cv2.GaussianBlur(linear, (0, 0), lens["defocus_px"])
+        linear = blurred(linear, lens["defocus_px"])
     if lens["motion_px"] > 0:
         kernel = streak(lens["motion_px"], lens["motion_deg"])
         linear = cv2.filter2D(linear, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
@@ -42,11 +43,18 @@ def develop(linear: Floats, recipe: Mapping[str, Any]) -> Bytes:
         strength = lens["noise"] * _NOISE_IN_SRGB * 255 / _GRAIN_SIGMA
         image = cv2.addWeighted(image, 1, grain, strength, -128 * strength)
     if light.get("clarity", 0) > 0:
-        soft = cv2.GaussianBlur(image, (0, 0), _CLARITY * image.shape[0])
+        side = int(math.sqrt(6 * (_CLARITY * image.shape[0]) ** 2 + 1)) | 1
+        soft = cv2.blur(cv2.blur(image, (side, side)), (side, side))  # two boxes as wide as the Gaussian
         image = cv2.addWeighted(image, 1 + light["clarity"], soft, -light["clarity"], 0)
     if light["saturation"] != 1 or light["contrast"] != 1:
         image = cv2.transform(image, _graded(light["saturation"], light["contrast"]))
     return np.asarray(image, np.uint8)
+
+
+def blurred(linear: Floats, sigma: float) -> Floats:
+    """(H, W, 3) blurred by a Gaussian, cut off at three sigma."""
+    side = 2 * math.ceil(3 * sigma) + 1
+    return np.asarray(cv2.GaussianBlur(linear, (side, side), sigma), np.float32)
 
 
 def _graded(saturation: float, contrast: float) -> Floats:
@@ -96,17 +104,13 @@ def streak(length_px: float, angle_deg: float) -> Floats:
     return np.asarray(canvas / np.float32(canvas.sum()), dtype=np.float32)
 
 
-@cache
+@lru_cache(maxsize=64)
 def kelvin_to_rgb(kelvin: float) -> npt.NDArray[np.float64]:
     """(3,) linear RGB of a black body, green = 1.
 
     Planck's law at the dominant wavelengths of the sRGB primaries, with 6500 K as white.
     """
-    wavelength = np.array([610e-9, 550e-9, 465e-9])  # the primaries' dominant wavelengths
     second = 1.4388e-2  # m K, second radiation constant
-
-    def planck(temperature: float) -> npt.NDArray[np.float64]:
-        return np.asarray(wavelength**-5.0 / (np.exp(second / (wavelength * temperature)) - 1))
-
-    relative = planck(kelvin) / planck(6500.0)  # 6500 K is white
-    return np.asarray(relative / relative[1])
+    # the primaries' dominant wavelengths, and 6500 K as white
+    relative = [math.expm1(second / (w * 6500.0)) / math.expm1(second / (w * kelvin)) for w in (610e-9, 550e-9, 465e-9)]
+    return np.array(relative) / relative[1]

@@ -115,8 +115,8 @@ def taken(below: Ground, about: Mapping[str, Any], size: int) -> Floats:
     x, y = (abs(value) / 3 for value in about["offset_m"])
     row, column = int(y * (image.shape[0] - side)), int(x * (image.shape[1] - side))
     square = image[row : row + side, column : column + side]
-    square = square[:, ::-1] if about["yaw_deg"] < 180 else square
-    seen = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=cv2.INTER_LINEAR)
+    seen = cv2.resize(square, (size, size), interpolation=cv2.INTER_LINEAR)
+    seen = cv2.flip(seen, 1) if about["yaw_deg"] < 180 else seen
     return _tinted(np.asarray(seen, np.uint8), below, about)
 
 

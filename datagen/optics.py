@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from datagen.chance import Chance
+from datagen.develop import blurred
 
 Floats = npt.NDArray[np.float32]
 Array = npt.NDArray[Any]
@@ -145,5 +146,5 @@ def focused(linear: Floats, lens: Mapping[str, Any], to_px: npt.NDArray[np.float
     line = np.arange(size, dtype=np.float32)
     weight = np.abs((across * (line - x))[None] + (down * (line - y))[:, None]).astype(np.float32)
     weight *= np.float32(1 / most)
-    soft = cv2.GaussianBlur(linear, (0, 0), float(lens["depth_px"]))
+    soft = blurred(linear, float(lens["depth_px"]))
     return np.asarray(cv2.blendLinear(soft, linear, weight, 1 - weight), np.float32)

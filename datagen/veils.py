@@ -82,8 +82,9 @@ def seen(
 
 
 def behind(light: Bytes, veil: Bytes) -> Bytes:
-    """(H, W) a layer of light behind the veil (H, W)."""
-    return np.asarray(cv2.multiply(light, veil, scale=1 / 255), np.uint8)
+    """(H, W, 3) sky light, lamp light and gloss; the last two are behind the veil (H, W)."""
+    passes = cv2.merge([np.full_like(veil, 255), veil, veil])
+    return np.asarray(cv2.multiply(light, passes, scale=1 / 255), np.uint8)
 
 
 def _polygon(dark: Bytes, points: npt.NDArray[Any], value: int = 255) -> None:
