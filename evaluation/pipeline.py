@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Film:
         upsample: ``sharp`` (edge-aware) or ``bilinear``.
         prior: hand each frame the mask of the one before, where the network takes it.
         decoded: all frames are decoded before the measurement, and ``decode`` is not counted.
+        loop: begin again where the clip ends until there are ``frames``: a short one would show little but its start.
 
     Raises:
         UsageProblem: no frames, or an unknown upsampler.
@@ -63,6 +64,7 @@ class Film:
     upsample: str = "sharp"
     prior: bool = True
     decoded: bool = False
+    loop: bool = False
 
     def __post_init__(self) -> None:
         if self.frames < 1:
@@ -264,6 +266,14 @@ def _work(ready: Callable[[], None], film: Film, core: int | None) -> Reel:
     run(film, model, iter([first] * min(10, WARM_UP)))
     frames = frames_of(film.video, film.frames, film.at)
     if film.decoded:
-        frames = iter(list(frames))
+        held = list(frames)
+        frames = islice(cycle(held), film.frames) if film.loop else iter(held)
+    elif film.loop:
+        frames = islice(_again(film), film.frames)
     ready()
     return run(film, model, frames)
+
+
+def _again(film: Film) -> Iterator[Image]:
+    while True:
+        yield from frames_of(film.video, film.frames, film.at)

@@ -10,7 +10,7 @@ from typing import Any
 from evaluation.effort import of_file
 from evaluation.speed import Candidate, Timing
 from masksmith import files
-from masksmith.errors import BadInput, UsageProblem
+from masksmith.errors import BadInput, UsageProblem, unknown_choice
 
 IOU_NAMES = ("iou_fg_image", "miou_image")
 
@@ -23,6 +23,7 @@ def rows(
     quota: float | None = None,
     memory: Mapping[int, float] | None = None,
     ious: Mapping[str, float] | None = None,
+    against: str | None = None,
 ) -> list[dict[str, Any]]:
     """A row a model: times, ``params``, ``mflops``, ``size_mb``, ``peak_mb``, ``iou`` and ``ratio``.
 
@@ -32,6 +33,10 @@ def rows(
     Args:
         memory: megabytes by the candidate's place.
         ious: IoU by the model's name.
+        against: name of the model that ``ratio`` is to; None = as above.
+
+    Raises:
+        UsageProblem: no model has the name ``against``.
     """
     made = []
     for place, (candidate, timing) in enumerate(zip(candidates, timings, strict=True)):
@@ -48,6 +53,11 @@ def rows(
             }
         )
     base = next((row for row in made if row["peer"]), made[0])
+    if against is not None:
+        named = [row for row in made if row["model"] == against]
+        if not named:
+            raise unknown_choice("model", against, dict.fromkeys(row["model"] for row in made))
+        base = named[0]
     for row in made:
         row["ratio"] = row["fps"] / base["fps"]
         row["ratio_to"] = base["model"]

@@ -17,6 +17,7 @@ from masksmith.commands.export import frame_size
 @click.argument("model")
 @click.option("--runtime", default="openvino", show_default=True, help="Of a run or random:NAME; files: what opens it.")
 @click.option("--frames", type=click.IntRange(1), default=300, show_default=True, help="At most so many.")
+@click.option("--loop", is_flag=True, help="Begin a short clip again until there are so many.")
 @click.option("--at", callback=frame_size, metavar="HxW", help="Bring frames to this size first, such as 480x854.")
 @click.option("--skip", type=click.FloatRange(0, 100), help="Skip frames that differ less than this percentile.")
 @click.option("--upsample", default="sharp", show_default=True, help="sharp (edge-aware) or bilinear.")
@@ -67,6 +68,7 @@ def pipeline(video: Path, model: str, as_json: bool, **given: Any) -> None:
             upsample=given["upsample"],
             prior=not given["no_prior"],
             decoded=given["quota"] is not None,
+            loop=given["loop"],
         )
         reel, limit = reels.measure(film, quota=given["quota"], core=given["core"], say=console.note)
     # a quota shows on the wall alone

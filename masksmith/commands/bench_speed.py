@@ -10,6 +10,7 @@ import click
 
 from masksmith import console, options
 from masksmith.commands.export import frame_size
+from masksmith.errors import unknown_choice
 
 PATH = click.Path(path_type=Path)
 
@@ -45,6 +46,7 @@ def frame_sizes(
 )
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Weigh each model in a process of its own.")
 @click.option("--iou", "ious", multiple=True, metavar="MODEL=IOU", help="A number or a report.json; repeatable.")
+@click.option("--against", metavar="MODEL", help="Ratios are to this one [default: the first that is not ours].")
 @click.option("--plot", "picture", type=PATH, help="Draw IoU against latency (.png, .svg, .pdf).")
 @click.option("--keep", type=PATH, help="Folder that exported runs and random weights stay in.")
 @options.json_option
@@ -66,6 +68,9 @@ def speed(models: tuple[str, ...], as_json: bool, **given: Any) -> None:
     from masksmith.commands import bench_models
 
     wanted = bench_models.runtimes(given["wanted"])
+    against = given["against"] and Path(given["against"]).name
+    if against and against not in {Path(text).name.removeprefix("random:") for text in models}:
+        raise unknown_choice("model", given["against"], models)
     told = dict(speed_table.read_iou(text) for text in given["ious"])
     with tempfile.TemporaryDirectory() as folder:
         place = given["keep"] or Path(folder)
@@ -75,7 +80,15 @@ def speed(models: tuple[str, ...], as_json: bool, **given: Any) -> None:
             chosen, given["runs"], warm_up=given["warm_up"], quota=given["quota"], core=given["core"], say=console.note
         )
         memory = {number: timing.peak_memory(one) for number, one in enumerate(chosen)} if given["memory"] else {}
-        rows = speed_table.rows(chosen, timings, clock=given["clock"], quota=given["quota"], memory=memory, ious=told)
+        rows = speed_table.rows(
+            chosen,
+            timings,
+            clock=given["clock"],
+            quota=given["quota"],
+            memory=memory,
+            ious=told,
+            against=against,
+        )
     share = speed_table.disturbed(timings)
     if given["clock"] == "wall" and given["quota"] is None and share > 1.1:
         console.warn(f"others used the core too (wall over own time {share:.2f}); --clock cpu leaves them out")
