@@ -23,19 +23,20 @@ from typing import Any
 
 from loaders import Batch, Batches, PriorHistogram
 from masksmith import files, seeds
-from masksmith.errors import BadInput, CheckFailed, EnvironmentFault
+from masksmith.errors import CheckFailed, EnvironmentFault
 from trainers import machine
 from trainers.ahead import Ahead
-from trainers.checkpoint import BEST, LAST, about_network, as_stored, load_state, refuse_nan, save_state, save_weights
-from trainers.curves import draw_curves, drawing_s
+from trainers.checkpoint import BEST, LAST, about_network, as_stored, save_state, save_weights
+from trainers.curves import Curves
 from trainers.heldout import HeldOut
 from trainers.models import build
 from trainers.networks.layers import Network
 from trainers.objective import Objective
-from trainers.plan import Plan, same_job
+from trainers.plan import Plan
 from trainers.presets import NONE, Settings
 from trainers.pretrained import start_from
 from trainers.ranks import Ranks, joined
+from trainers.resume import no_state, read_state
 from trainers.runlog import RunLog
 from trainers.runs import RUN, Result, describe, same_run
 from trainers.schedule import Schedule
@@ -102,7 +103,9 @@ def train(
             run.go(on_step if ranks.main else None, on_epoch if ranks.main else None)
         except Stopped:
             run.save()
+            run.draw()
             raise KeyboardInterrupt from None
+        run.draw()
         result = run.result()
         if ranks.main:
             files.write_json(folder / RUN, {**run.description(), "result": asdict(result)})
@@ -127,7 +130,8 @@ class _Run:
     ) -> None:
         settings = plan.settings
         self.plan, self.settings, self.folder, self.ranks, self.sign = plan, settings, folder, ranks, sign
-        before = self._read()
+        before = read_state(folder / LAST, plan)
+        self.curves = Curves(folder)
         self.network = self._built(before)
         self.objective = Objective(settings, self.network, ranks)
         self.stepper = Stepper(settings, self.network, self.objective, ranks)
@@ -289,8 +293,9 @@ class _Run:
         self.save()
         if self.log is not None:
             self.log.epoch(self.rows, self.kinds.shares() if self.kinds.total else None)
-            draw_curves(self.folder, self.rows)
-        self.clock.closing(time.monotonic() - start)
+        self.clock.closing(time.monotonic() - start + self.curves.seconds)
+        if self.ranks.main:
+            self.curves.more(self.rows)
         return row
 
     def _cooling(self) -> float:
@@ -299,10 +304,14 @@ class _Run:
 
     def _rehearse(self) -> None:
         """Learn what a validation takes before the first one, so that a short budget is kept too."""
-        drawn = drawing_s(self.folder, self.rows) if self.ranks.main else 0.0
         start = time.monotonic()
         self.heldout.score(self.network, self.objective.loss, batches=1)
-        self.clock.closing((time.monotonic() - start) * len(self.heldout) + drawn + 0.2)
+        self.clock.closing((time.monotonic() - start) * len(self.heldout) + self.curves.seconds + 0.2)
+
+    def draw(self) -> None:
+        """Draw the epochs that were not drawn yet; rank 0 does."""
+        if self.ranks.main:
+            self.curves.draw(self.rows)
 
     def _notes(self) -> dict[str, str]:
         return {
@@ -338,21 +347,6 @@ class _Run:
         save_state(self.folder / LAST, state)
         self.saved_at = time.monotonic()
 
-    def _read(self) -> dict[str, Any] | None:
-        """What ``last.pt`` holds of this run; None where it has not been written."""
-        place = self.folder / LAST
-        if not place.exists():
-            return None
-        state = load_state(place)
-        try:
-            same = same_job(json.loads(state["job"]), self.plan.job())
-            refuse_nan(place, state["network"])
-        except (KeyError, TypeError, ValueError, AttributeError) as fault:
-            raise _no_state(place, fault) from None
-        if not same:
-            raise BadInput(place, "the state of this run", "that of another", "give another --out, or delete it")
-        return state
-
     def _restore(self, state: dict[str, Any]) -> float:
         """Go on where ``last.pt`` was written; the seconds used before."""
         try:
@@ -370,7 +364,7 @@ class _Run:
             self.trained_s = float(state["trained_s"])
             return float(state["seconds"])
         except (KeyError, TypeError, ValueError, RuntimeError) as fault:
-            raise _no_state(self.folder / LAST, fault) from None
+            raise no_state(self.folder / LAST, fault) from None
 
     def description(self) -> dict[str, Any]:
         """``run.json``."""
@@ -393,7 +387,3 @@ class _Run:
             images_per_s=self.step * self.settings.batch / max(self.trained_s, 1e-9),
             ended=self.ended,
         )
-
-
-def _no_state(place: Path, fault: Exception) -> BadInput:
-    return BadInput(place, "the state of a run", f"something else ({fault})", "delete it to start again")
