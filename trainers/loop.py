@@ -42,6 +42,7 @@ from trainers.runs import RUN, Result, describe, same_run
 from trainers.schedule import Schedule
 from trainers.step import Stepper, layout
 from trainers.stopping import Clock, Stopped, StopSign, stop_sign
+from trainers.temporal import FramePairs
 from trainers.whole import see_whole_batches
 
 SAVE_EVERY_S = 60.0
@@ -161,6 +162,10 @@ class _Run:
         if settings.workers:  # started later, it would let Ctrl-C through to the workers again
             resource_tracker.ensure_running()
         self.stream = stack.enter_context(Ahead(self.batches.stream(self.step), self.stepper.laid_out))
+        self.frames: Ahead[Batch] | None = None
+        if settings.temporal:
+            pairs = FramePairs(plan.manifest, settings, plan.merged, (ranks.rank, ranks.world))
+            self.frames = stack.enter_context(Ahead(pairs.stream(self.step), self.stepper.laid_out))
         validation = Batches(plan.manifest, "val", seed=settings.seed, drop_last=False, **common)
         self.check = sign.check if ranks.world == 1 else None  # several agree between steps
         self.heldout = HeldOut(validation, settings.val_records, check=self.check, ranks=ranks)
@@ -233,12 +238,13 @@ class _Run:
     def _train_step(self, used: float) -> float:
         start = time.monotonic()
         batch = self._next()
+        frames = None if self.frames is None else self.stepper.placed(next(self.frames))
         arrived = time.monotonic()
         lr = self.schedule.lr(self.step, used)
         batch = self.stepper.placed(batch)
         if batch.prior_kind is not None:
             self.kinds.add(batch.prior_kind.tolist())
-        value = self.stepper.take(batch, self.step, lr)
+        value = self.stepper.take(batch, self.step, lr, frames)
         self.step += 1
         now = time.monotonic()
         self.clock.stepped(now - start)

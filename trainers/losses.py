@@ -121,6 +121,22 @@ def soften(
     return (costs * valid).sum() / _count(valid, across)
 
 
+def consistency(logits: Tensor, target: Tensor, *, across: Across | None = None) -> Tensor:
+    """Squared difference of the answers to two frames, mean over the pixels whose truth is the same in both.
+
+    After Liu et al. 2020, "Efficient semantic video segmentation with per-frame inference", whose optical flow finds
+    the pixels that belong together. With several classes it is the mean over all but the background.
+
+    Args:
+        logits: (2n, outputs, H, W): n frames, then the n that follow them.
+        target: (2n, H, W) class ids in the same order; 255 in either frame does not count.
+    """
+    earlier, later = _foreground(logits, target)[0].chunk(2)
+    first, second = target.chunk(2)
+    same = (first == second) & (first != IGNORE)
+    return ((earlier - later).square().mean(dim=1) * same).sum() / _count(same, across)
+
+
 def band_px(height: int, width: int) -> int:
     """d, the half width of the boundary's band in pixels: 2 % of the diagonal, at least 1; 6 at 224 x 224."""
     return max(1, round(BAND * math.hypot(height, width)))

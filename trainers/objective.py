@@ -5,6 +5,8 @@ The loop calls one object, so that what is added to a loss is written here and n
 - ``settings.loss`` on the truth, by :func:`trainers.losses.find_loss`;
 - with ``settings.teacher``: ``soften_lambda * T^2 * CE(teacher, student)``, both softened by T = ``temperature``
   (Hinton et al. 2015; document F's third loss). The teacher is the target. T^2 keeps the size of the gradient;
+- with ``settings.temporal``: that weight times the difference between the answers to consecutive frames, see
+  :mod:`trainers.temporal`;
 - with ``settings.sparsity``: ``sparsity * sign(gamma)`` added to the gradient of the BN scales (Liu et al. 2017,
   "network slimming"; document C: 1e-4).
 """
@@ -19,7 +21,7 @@ from torch import Tensor, nn
 from loaders import Batch
 from masksmith.errors import BadInput
 from trainers.checkpoint import load
-from trainers.losses import find_loss, soften
+from trainers.losses import consistency, find_loss, soften
 from trainers.networks.layers import Network
 from trainers.presets import Settings
 from trainers.ranks import Ranks
@@ -64,6 +66,15 @@ class Objective:
             told = soften(logits, self._taught(given), batch.mask, settings.temperature, across=self._across)
             cost = cost + settings.soften_lambda * settings.temperature**2 * told
         return cost
+
+    def steadiness(self, logits: Tensor, frames: Batch) -> Tensor:
+        """What answers cost that differ between frames, a scalar with a gradient.
+
+        Args:
+            logits: (2n, outputs, H, W) float32: n frames, then the n that follow them.
+            frames: the truth is its ``mask``.
+        """
+        return self.settings.temporal * consistency(logits, frames.mask, across=self._across)
 
     def after_backward(self, network: Network) -> None:
         """Change the gradient before the optimiser sees it."""

@@ -19,6 +19,7 @@ from trainers.losses import find_loss
 from trainers.models import MODELS, build, count_parameters
 from trainers.presets import NONE, Settings
 from trainers.shown import missing_classes
+from trainers.temporal import check_clips
 
 # these change how a run is computed, not what it is
 _FREE = ("threads", "workers", "device", "channels_last")
@@ -85,7 +86,8 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
 
     Raises:
         UsageProblem: an unknown model, loss, augmentation, prior mix or class, or fewer records than a batch.
-        BadInput: no manifest there, no training or validation records, or a teacher of other classes.
+        BadInput: no manifest there, no training or validation records, a teacher of other classes, or a temporal loss
+            without clips.
         CheckFailed: splits share what they must not, and ``allow_leaks`` is not set.
     """
     if settings.model not in MODELS:
@@ -102,6 +104,8 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
             raise BadInput(
                 manifest.folder, f"records in split {split!r}, {use}", there, "divide the data: masksmith split"
             )
+    if settings.temporal:
+        check_clips(manifest)
     notes: list[str] = list(told)
     _refuse_leaks(manifest, allow_leaks, notes)
     foreground, merged, classes = _classes(manifest, settings)

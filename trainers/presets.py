@@ -44,6 +44,8 @@ class Settings:
         teacher: the path of a trained network's run or file of weights that the student also learns from, or empty;
             ``soften_lambda`` is the weight of its answers, ``temperature`` what softens both (document F).
         sparsity: the pull on the scales of batch normalisation, for pruning (document C: 1e-4); 0 = none.
+        temporal: weight of the difference between the answers to consecutive frames of a clip; 0 = none. The data need
+            records with clip and frame; a step sees half as many pictures again.
         clip_norm: largest norm of the gradient; 0 = no limit.
         val_records: at most so many validation records, the same ones each time; held in memory as 8 bits.
         seed: of weights, order, augmentation, priors and dropout.
@@ -85,6 +87,7 @@ class Settings:
     temperature: float = 1.0
     soften_lambda: float = 1.0
     sparsity: float = 0.0
+    temporal: float = 0.0
     clip_norm: float = 0.0
     val_records: int = 400
     seed: int = 0
@@ -173,6 +176,7 @@ _RANGES: dict[str, Range] = {
     "temperature": (lambda v: 0 < v < math.inf, "above 0"),
     "soften_lambda": (lambda v: 0 <= v < math.inf, "at least 0"),
     "sparsity": (lambda v: 0 <= v < math.inf, "at least 0"),
+    "temporal": (lambda v: 0 <= v < math.inf, "at least 0"),
     "clip_norm": (lambda v: v >= 0, "at least 0"),
     "val_records": (lambda v: v >= 1, "at least 1"),
     "seed": (lambda v: v >= 0, "at least 0"),

@@ -48,13 +48,14 @@ class Stepper:
         """The network that is validated and kept: with the averaged weights where there are such."""
         return self.network if self.average is None else self.average.network
 
-    def take(self, batch: Batch, number: int, lr: float) -> float:
+    def take(self, batch: Batch, number: int, lr: float, frames: Batch | None = None) -> float:
         """Take a step.
 
         Args:
             batch: this rank's share, on the network's device.
             number: of the step, from 0.
             lr: the learning rate.
+            frames: this rank's share of the step's pairs of frames, for a temporal loss.
 
         Returns:
             The cost of the whole batch, before the step.
@@ -66,12 +67,17 @@ class Stepper:
             group["lr"] = lr
         batch = fill_self_priors(batch, self._predict)
         given = self._inputs(batch.image, batch.prior)
+        watched = [] if frames is None else self._watched(frames)
         with self._precision(), self._own_chance(number):
             logits = self.network(*given)
+            answers = self.network(*watched) if watched else None
         cost = self.objective(self.network, given, logits.float() if self.mixed else logits, batch)
+        if frames is not None and answers is not None:
+            cost = cost + self.objective.steadiness(answers.float() if self.mixed else answers, frames)
         value = self.ranks.add([cost.item() / self.ranks.world])[0]
         if not math.isfinite(value):
-            ids = ", ".join(name for part in self.ranks.gather(batch.ids) for name in part)
+            seen = batch.ids if frames is None else [*batch.ids, *frames.ids]
+            ids = ", ".join(name for part in self.ranks.gather(seen) for name in part)
             raise CheckFailed(
                 f"the loss became {value} at step {number + 1} (learning rate {lr:.3g}); the batch was {ids}; look at "
                 "these images and masks, or take a smaller lr or a clip_norm"
@@ -125,10 +131,20 @@ class Stepper:
         finally:
             self.network.train()
 
-    def _inputs(self, images: Tensor, priors: Tensor | None) -> list[Tensor]:
+    def _watched(self, frames: Batch) -> list[Tensor]:
+        """The network's inputs for pairs of frames.
+
+        The previous mask of both is the network's own answer to the earlier one: so it runs on a video, and what
+        differs between the two answers comes from the pictures alone.
+        """
         if "prior" not in self.network.inputs:
-            return [images]
-        return [images, torch.zeros_like(images[:, :1]) if priors is None else priors]
+            return [frames.image]
+        earlier = frames.image[: len(frames.image) // 2]
+        told = self._predict(earlier, torch.zeros_like(earlier[:, :1]))
+        return [frames.image, torch.cat((told, told))[:, None].to(frames.image.dtype)]
+
+    def _inputs(self, images: Tensor, priors: Tensor | None) -> list[Tensor]:
+        return [images] if priors is None or "prior" not in self.network.inputs else [images, priors]
 
 
 def layout(settings: Settings) -> torch.memory_format:
