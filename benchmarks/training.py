@@ -13,8 +13,9 @@ optimiser on one batch in memory. Figures, and the limits they are held to:
 - ``images_per_s``: of the bare step and of each loop.
 
 All take turns in every round of one run; a figure is the median over the rounds. A loop's steps are measured after as
-many as its thread has made ready while the others ran. ``--profile`` adds the milliseconds a batch of decoding and
-augmentation, previous masks, loss, and self-prediction.
+many as its thread has made ready while the others ran. It takes about two minutes on two free cores; on busy ones no
+round begins once ``--seconds`` are used up, and ``rounds`` says how many there were. ``--profile`` adds the
+milliseconds a batch of decoding and augmentation, previous masks, loss, and self-prediction.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def looped(stepper: Stepper, stream: Iterator[Batch], number: list[int]) -> Call
 def measure(manifest: Manifest, scratch: Path, given: argparse.Namespace) -> dict[str, Any]:
     size = f"{given.size}x{given.size}"
     settings = changed(load_preset("pirshutuk2023"), {"size": size, "batch": str(given.batch), "device": given.device})
+    end = time.monotonic() + given.seconds
     found: dict[str, list[Spent]] = {name: [] for name in ("step", "bf16", *LOOPS)}
     with contextlib.ExitStack() as stack:
         ranks = stack.enter_context(joined(settings.device))
@@ -119,7 +121,9 @@ def measure(manifest: Manifest, scratch: Path, given: argparse.Namespace) -> dic
             for name, turn in turns.items():
                 spent(turn, DEPTH + 1)
                 found[name].append(spent(turn, given.steps))
-        told = figures(found, settings.batch)
+            if time.monotonic() > end:
+                break
+        told = figures(found, settings.batch) | {"rounds": len(found["step"])}
         if given.profile:
             told["profile_ms"] = profile(alone, kept, manifest, given)
     return told | {"threads": torch.get_num_threads(), "workers": given.workers, "device": str(ranks.device)}
@@ -168,11 +172,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument("--data", type=Path, help="a manifest, instead of 800 x 600 JPEGs made here")
     parser.add_argument("--foreground", action="append", help="a class of --data that is foreground; may be repeated")
-    parser.add_argument("--photos", type=int, default=128, help="pictures made")
+    parser.add_argument("--photos", type=int, default=96, help="pictures made")
     parser.add_argument("--size", type=int, default=224)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=6, help="steps of each kind a round")
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=4, help="steps of each kind a round")
+    parser.add_argument("--seconds", type=float, default=100.0, help="no round begins after so many")
     parser.add_argument("--threads", type=int, default=0, help="of torch; 0 = as they are")
     parser.add_argument("--workers", type=int, default=0, help="processes that load; 0 = a thread")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda", "auto"))
