@@ -42,6 +42,10 @@ PLAN: dict[str, tuple[int, float, int, float]] = {
     "portraitnet": (192, 2e-3, 300, 0.97),
 }
 
+SHORT = 1e-5
+"""Length of a step along which the loss of every fresh network is straight. Gradients grow by every normalised layer on
+their way back: the first convolution outweighs all others together, and Fast-LinkNet's loss bends within 1e-4."""
+
 
 def eight(folder: Path, side: int) -> tuple[Tensor, Tensor]:
     """Four portraits and four feet: pictures (8, 3, side, side) in [0, 1] and masks of 0 and 1."""
@@ -66,7 +70,7 @@ def learnt(model: str, folder: Path, side: int, lr: float, steps: int, enough: f
     """Train until the pictures are known, or the steps are used up: IoU in evaluation mode, steps."""
     image, mask = eight(folder, side)
     image = image.contiguous(memory_format=torch.channels_last)
-    batch = Batch(image, mask, None, None, None, [str(k) for k in range(8)])
+    batch = Batch(image, mask, None, None, None, [str(k) for k in range(8)])  # two-input networks without a prior
     settings = checked({"model": model, "loss": "bce_jaccard", "lr": lr, "batch": 8, "clip_norm": 5.0})
     network = build(model, seed=1).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     stepper = Stepper(settings, network, Objective(settings, network), Ranks(0, 1, torch.device("cpu")))
@@ -97,24 +101,22 @@ def _heavy(model: str) -> bool:
 @pytest.mark.parametrize(
     "model", [pytest.param(model, marks=[pytest.mark.slow] if _heavy(model) else []) for model in MODELS]
 )
-def test_a_step_is_taken_with_a_gradient_for_every_weight(model: str) -> None:
+def test_a_short_step_lowers_the_loss_and_has_a_gradient_for_every_weight(model: str) -> None:
     torch.manual_seed(0)
-    image = F.interpolate(torch.rand(2, 3, 4, 4), size=(64, 64), mode="bilinear")
+    image = F.interpolate(torch.rand(4, 3, 4, 4), size=(64, 64), mode="bilinear")
     mask = (image[:, 0] > image[:, 1]).to(torch.uint8)
-    batch = Batch(image, mask, None, None, None, ["a", "b"])
-    settings = checked(
-        {"model": model, "loss": "ce", "optimiser": "sgd", "momentum": 0.0, "clip_norm": 1e-3, "lr": 1.0}
-    )
+    batch = Batch(image, mask, torch.roll(mask, 3, 2).float()[:, None], None, None, list("abcd"))
+    settings = checked({"model": model, "loss": "ce", "optimiser": "sgd", "momentum": 0.0, "clip_norm": SHORT})
     network = build(model, seed=1).train()
     stepper = Stepper(settings, network, Objective(settings, network), Ranks(0, 1, torch.device("cpu")))
-    before = {name: value.detach().clone() for name, value in network.named_parameters()}
-    stepper.take(batch, 0, 1.0)
-    moved = 0
+    before = stepper.take(batch, 0, 1.0)
     for name, value in network.named_parameters():
         assert value.grad is not None, name
         assert torch.isfinite(value).all(), name
-        moved += not torch.equal(value.detach(), before[name])
-    assert moved > 0
+    with torch.no_grad():  # in training mode, as before the step
+        given = [image] if batch.prior is None or "prior" not in network.inputs else [image, batch.prior]
+        after = float(stepper.objective.loss(network(*given), mask))
+    assert after < before
 
 
 @pytest.mark.slow

@@ -51,7 +51,8 @@ class Portrait(Network):
             channels of ``channels``. PP-LCNet at half width (137,277 parameters in all) by default.
 
     The head makes a map at an eighth of the input and upsamples it with one 16x16 transposed convolution; the
-    sigmoid is outside. An all-zero prior says that there is no previous frame.
+    sigmoid is outside. An all-zero prior says that there is no previous frame; without one the branch answers as to
+    that, and does not learn.
     """
 
     size = (224, 224)
@@ -88,8 +89,22 @@ class Portrait(Network):
         shallow, deep = self.encoder(self.normalise(image))[-2:]
         fused = self.ffm(deep, shallow)
         if "prior" in self.inputs:
-            if prior is None:
-                prior = image.new_zeros(image.shape[0], 1, *image.shape[-2:])
-            fused = torch.cat((fused, self.prior_branch(prior)), dim=1)
+            told = self._told_nothing(image) if prior is None else self.prior_branch(prior)
+            fused = torch.cat((fused, told), dim=1)
         values = self.score(self.dropout(self.frm(fused)))
         return fit(self.upsample(values), image)
+
+    def _told_nothing(self, image: Tensor) -> Tensor:
+        """The branch's answer to an empty prior, from which it does not learn.
+
+        Maps of one constant have no variance: normalised by their own statistics, what padding does at their rim grows
+        by 1 / sqrt(eps) a layer, six times over, and its gradient is larger than that of all other weights together.
+        """
+        training = self.prior_branch.training
+        self.prior_branch.eval()
+        try:
+            with torch.no_grad():
+                told: Tensor = self.prior_branch(image.new_zeros(1, 1, *image.shape[-2:]))
+        finally:
+            self.prior_branch.train(training)
+        return told.expand(image.shape[0], -1, -1, -1)
