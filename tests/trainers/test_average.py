@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,14 +76,20 @@ def test_without_a_limit_it_goes_on(discs: MakeDiscs, small: Small, tmp_path: Pa
     assert still(discs, small, tmp_path / "run").ended == "all steps done"
 
 
-def test_the_curves_are_drawn_after_every_epoch(discs: MakeDiscs, small: Small, tmp_path: Path) -> None:
-    seen: list[bytes] = []
-    train(
-        make_plan(discs(), small(steps_per_epoch=1, epochs=3)),
-        tmp_path / "run",
-        on_epoch=lambda row: seen.append((tmp_path / "run" / CURVES).read_bytes()),
-    )
-    assert len(set(seen)) == 3
+def test_the_curves_are_drawn_at_the_end_and_where_a_run_is_stopped(
+    discs: MakeDiscs, small: Small, tmp_path: Path
+) -> None:
+    def stop(step: int, loss: float) -> None:
+        assert not (tmp_path / "run" / CURVES).exists()
+        if step == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    plan = make_plan(discs(), small(steps_per_epoch=1, epochs=3))
+    with pytest.raises(KeyboardInterrupt):
+        train(plan, tmp_path / "run", on_step=stop)
+    before = (tmp_path / "run" / CURVES).read_bytes()
+    train(plan, tmp_path / "run")
+    assert (tmp_path / "run" / CURVES).read_bytes() != before
     picture = images.read_image(tmp_path / "run" / CURVES)
     assert picture.shape == (300, 1000, 3)
     assert len(set(map(tuple, picture.reshape(-1, 3).tolist()))) > 20
