@@ -25,24 +25,23 @@ ROUNDS = 5
 def web(model: str, runs: int, warm_up: int, clip: Path | None, **given: Any) -> None:
     """Time a model in the browser, on one WASM thread.
 
-    MODEL is an .onnx file, a run folder or random:NAME. The page takes frames as it always does: it makes them small,
-    runs the network, hands its mask on and makes it a picture, but does not wait for the screen. ONNX Runtime outside
-    of the browser runs the network by turns with it, for the ratio.
+    MODEL is a .tflite or .onnx file, a run folder or random:NAME, which are exported --for web. The page takes frames
+    as it always does: it makes them small, runs the network, hands its mask on and makes it a picture, but does not
+    wait for the screen. The same runtime outside of the browser runs the network by turns with it, for the ratio.
 
     \b
     Example:
-      masksmith bench web person.onnx
+      masksmith bench web person.tflite
       masksmith bench web random:portrait_lcnet --runs 2000 --fail-under 150 --json
     """
-    from masksmith.commands import bench_models
     from masksmith.demo import browser, server
     from masksmith.errors import CheckFailed
 
     browser.executable()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(model)
-        if path.suffix != ".onnx":
-            path = Path(bench_models.candidates([model], ["onnxruntime"], [None], Path(folder))[0].path)
+        if path.suffix.lower() not in (".onnx", ".tflite"):
+            path = _exported(model, Path(folder))
         site = server.site([path], clip)
         with server.Server(site, port=0).running() as url, browser.opened(url) as page:
             browser.settle(page)
@@ -57,6 +56,24 @@ def web(model: str, runs: int, warm_up: int, clip: Path | None, **given: Any) ->
         raise CheckFailed(f"{fps:.1f} frames a second on the page, fewer than {given['fail_under']:g}")
 
 
+def _exported(model: str, folder: Path) -> Path:
+    """The form for browsers where the network has one, else ONNX."""
+    from masksmith.errors import BadInput
+    from trainers.export import job
+    from trainers.export.deployed import Form
+
+    kind, _, name = model.rpartition(":")
+    at_random = kind == "random"
+    run = None if at_random else Path(model)
+    network = job.network_of(run, name if at_random else None, random=at_random)
+    try:
+        form = Form(to="tflite")
+        return job.export(network, form, folder / f"{network.name}.tflite", run=run, latency=0, browser=True).path
+    except BadInput as fault:
+        console.note(f"{fault}; ONNX Runtime runs it")
+        return job.export(network, Form(), folder / f"{network.name}.onnx", run=run, latency=0).path
+
+
 def _rows(page: Any, path: Path, runs: int, warm_up: int, prior: bool) -> dict[str, Any]:
     """Rounds by turns, so that what else the machine does hits both alike."""
     import time
@@ -67,7 +84,7 @@ def _rows(page: Any, path: Path, runs: int, warm_up: int, prior: bool) -> dict[s
     from masksmith.demo import browser
     from masksmith.runtimes import open_model
 
-    opened = open_model(path, "onnxruntime", 1)
+    opened = open_model(path, threads=1)
     picture = seeds.rng(0, "picture").integers(0, 256, (*opened.size, 3), np.uint8)
     inputs = opened.feed(opened.prepare(picture))
     total: list[float] = []
@@ -78,7 +95,7 @@ def _rows(page: Any, path: Path, runs: int, warm_up: int, prior: bool) -> dict[s
         opened.raw(inputs)
     if warm_up:
         page.evaluate(ask, {"runs": warm_up, "prior": prior})
-    own = {"web page": 0.0, "onnxruntime": 0.0}  # time on a processor, whatever others do
+    own = {"web page": 0.0, opened.runtime: 0.0}  # time on a processor, whatever others do
     for part in range(ROUNDS):
         count = runs // ROUNDS + (part < runs % ROUNDS)
         before = browser.worker_cpu_ms()
@@ -92,10 +109,10 @@ def _rows(page: Any, path: Path, runs: int, warm_up: int, prior: bool) -> dict[s
             start = time.perf_counter()
             opened.raw(inputs)
             outside.append(1000 * (time.perf_counter() - start))
-        own["onnxruntime"] += 1000 * (time.process_time() - began)
+        own[opened.runtime] += 1000 * (time.process_time() - began)
     rows = [
         {"model": path.stem, "runtime": name, **_times(values), "cpu_ms": own.get(name, np.nan) / runs}
-        for name, values in (("web page", total), ("web run", alone), ("onnxruntime", outside))
+        for name, values in (("web page", total), ("web run", alone), (opened.runtime, outside))
     ]
     for row in rows:
         row["ratio_to_native"] = rows[2]["median_ms"] / row["median_ms"]

@@ -22,7 +22,7 @@ function start() {
   if (worker) worker.terminate();
   for (const { no } of waiting.values()) no(new Error("the network was changed"));
   waiting = new Map();
-  worker = new Worker("/worker.js", { type: "module" });
+  worker = new Worker("/worker.js");
   worker.onmessage = ({ data }) => {
     const call = waiting.get(data.id);
     waiting.delete(data.id);
@@ -52,7 +52,7 @@ async function load() {
   const turn = ++loading;
   const model = state.models[$("model").selectedIndex];
   if (!model) {
-    tell("No network yet: choose an .onnx file under Network, Other.", "empty");
+    tell("No network yet: choose a file under Network, Other.", "empty");
     return;
   }
   tell(`Loading ${model.name}.`, "loading");
@@ -64,14 +64,15 @@ async function load() {
   try {
     const data = model.file ? await model.file.arrayBuffer() : undefined;
     const about = { url: model.url, size: model.size, output: model.output };
-    const { size, carries } = await ask("load", { model: about, data, engine: $("engine").value });
+    $("engine").disabled = model.kind !== ".onnx"; // WebGPU is for ONNX Runtime alone
+    const { size, carries } = await ask("load", { model: about, data, kind: model.kind, where: $("engine").value });
     if (turn !== loading) return;
     state.size = size;
     $("prior").disabled = !carries;
     tell(`${model.name}: ${size[1]} x ${size[0]}${carries ? "" : ", takes no prior"}.`, "ready");
   } catch (fault) {
     if (turn !== loading) return;
-    if ($("engine").value === "webgpu") {
+    if ($("engine").value === "webgpu" && !$("engine").disabled) {
       $("engine").value = "wasm";
       await load();
       if (document.body.dataset.state === "ready") tell(`No WebGPU here (${fault.message}): on with WASM.`);
@@ -305,7 +306,9 @@ $("picture").addEventListener("change", async ({ target }) => {
 $("file").addEventListener("change", ({ target }) => {
   const file = target.files[0];
   if (!file) return;
-  state.models.push({ name: file.name.replace(/\.onnx$/, ""), file });
+  const [, name, kind] = file.name.match(/^(.*?)(\.[^.]*)?$/);
+  if (!state.site.kinds.includes(kind)) return tell(`${file.name} is no ${state.site.kinds.join(" or ")} file.`);
+  state.models.push({ name, kind, file });
   listed();
   $("model").selectedIndex = state.models.length - 1;
   load();
@@ -332,8 +335,6 @@ document.addEventListener("keydown", (event) => {
 });
 
 // ---- for measurements and tests -----------------------------------------------------------------------------------
-
-
 async function quiet(work) {
   const before = state.paused;
   state.paused = true;

@@ -21,7 +21,7 @@ from masksmith.runtimes import Model, open_model
 HOST = "127.0.0.1"
 PORT = 8765
 PAGES = {"/": "index.html", "/style.css": "style.css", "/page.js": "page.js", "/scene.js": "scene.js"}
-PAGES |= {"/worker.js": "worker.js"}
+PAGES |= {"/worker.js": "worker.js", "/engines.js": "engines.js"}
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -30,6 +30,7 @@ TYPES = {
     ".json": "application/json",
     ".wasm": "application/wasm",
     ".onnx": "application/octet-stream",
+    ".tflite": "application/octet-stream",
     ".mp4": "video/mp4",
     ".mov": "video/quicktime",
     ".mkv": "video/x-matroska",
@@ -60,36 +61,51 @@ class Site:
     Attributes:
         files: address -> file.
         models: what the page knows of each model.
+        kinds: of models that can be run: ``.onnx``, ``.tflite``.
         clip: address of a video, or empty: then the page draws a scene.
     """
 
     files: Mapping[str, Path]
     models: Sequence[Mapping[str, Any]]
+    kinds: Sequence[str]
     clip: str = ""
 
 
-def site(models: Sequence[Path], clip: Path | None = None, runtime: Path | None = None) -> Site:
+def site(models: Sequence[Path], clip: Path | None = None) -> Site:
     """Look at everything before the first visitor does.
 
     Args:
-        models: ``.onnx`` files.
+        models: ``.onnx`` and ``.tflite`` files.
         clip: a video that a browser plays.
-        runtime: the folder of ONNX Runtime for browsers; None = where it is kept.
 
     Raises:
-        BadInput: a model that does not load or is none of ONNX, a clip that is not there.
-        EnvironmentFault: ONNX Runtime for browsers is not there.
+        BadInput: a model that does not load or is of another kind, a clip that is not there.
+        EnvironmentFault: what runs such models in browsers is not there; without models, neither is.
     """
-    place = package.found(runtime)
-    served = {f"/ort/{name}": place / name for name in package.FILES}
+    served: dict[str, Path] = {}
+    there: list[str] = []
+    missing: dict[str, EnvironmentFault] = {}
+    for kept in package.PACKAGES:
+        try:
+            place = package.found(kept)
+        except EnvironmentFault as fault:
+            missing[kept.suffix] = fault
+        else:
+            served |= {f"/engines/{name}": place / name for name in kept.files}
+            there.append(kept.suffix)
+    if not there:
+        raise missing[package.ORT.suffix]
     told: list[dict[str, Any]] = []
     for number, path in enumerate(models):
-        if path.suffix.lower() != ".onnx":
+        suffix = path.suffix.lower()
+        if suffix in missing:
+            raise missing[suffix]
+        if suffix not in there:
             found = "a folder" if path.is_dir() else f"a file of kind {path.suffix!r}"
-            raise BadInput(path, "an .onnx file", found, "export it first: masksmith export RUN --to onnx")
-        address = f"/models/{number}.onnx"
+            raise BadInput(path, "an .onnx or .tflite file", found, "export it first: masksmith export RUN --for web")
+        address = f"/models/{number}{suffix}"
         served[address] = path
-        told.append(_about(path, open_model(path, "onnxruntime"), address))
+        told.append(_about(path, open_model(path), address))
     moving = ""
     if clip is not None:
         if not clip.is_file():
@@ -98,12 +114,13 @@ def site(models: Sequence[Path], clip: Path | None = None, runtime: Path | None 
         if clip.suffix.lower() not in TYPES:
             raise BadInput(clip, "a video (.mp4, .webm)", f"a file of kind {clip.suffix!r}", "convert it")
         served[moving] = clip
-    return Site(served, told, moving)
+    return Site(served, told, there, moving)
 
 
 def _about(path: Path, model: Model, address: str) -> dict[str, Any]:
     return {
         "name": path.stem,
+        "kind": path.suffix.lower(),
         "url": address,
         "bytes": path.stat().st_size,
         "size": list(model.size),
@@ -171,7 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
             data = resources.files("masksmith.demo").joinpath(PAGES[address]).read_bytes()
             self._send(HTTPStatus.OK, Path(PAGES[address]).suffix, data, body)
         elif address == "/site.json":
-            told = {"models": self.server.content.models, "clip": self.server.content.clip}
+            content = self.server.content
+            told = {"models": content.models, "kinds": content.kinds, "clip": content.clip}
             self._send(HTTPStatus.OK, ".json", json.dumps(told).encode(), body)
         elif address == "/favicon.ico":
             self._send(HTTPStatus.NO_CONTENT, ".json", b"", body)

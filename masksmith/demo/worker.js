@@ -1,6 +1,6 @@
 // The network, away from the page: a frame in, its mask out. One frame at a time, in the order they come.
 
-let ort = null;
+importScripts("/engines.js");
 let net = null;
 
 self.onmessage = async (event) => {
@@ -14,22 +14,11 @@ self.onmessage = async (event) => {
 };
 
 const JOBS = {
-  async load({ model, data, engine }) {
-    if (net) await net.session.release();
+  async load({ model, data, kind, where }) {
+    if (net) await net.engine.release();
     net = null;
-    const wanted = engine === "webgpu" ? "/ort/ort.webgpu.min.mjs" : "/ort/ort.wasm.min.mjs";
-    if (!ort || ort.from !== wanted) {
-      if (ort) throw new Error("the engine is chosen once for each worker");
-      ort = { from: wanted, api: await import(wanted) };
-      ort.api.env.wasm.numThreads = 1;
-      ort.api.env.wasm.wasmPaths = "/ort/";
-      ort.api.env.logLevel = "fatal";
-    }
-    const session = await ort.api.InferenceSession.create(data ? new Uint8Array(data) : model.url, {
-      executionProviders: engine === "webgpu" ? ["webgpu"] : ["wasm"],
-      graphOptimizationLevel: "all",
-    });
-    net = prepared(session, model);
+    const source = data || model.url;
+    net = prepared(kind === ".tflite" ? await withLite(source) : await withOnnx(source, where), model);
     await answer(net, null, false); // the first run is slower than all others
     net.before.fill(0);
     return [{ size: [net.height, net.width], carries: Boolean(net.prior) }, []];
@@ -79,39 +68,34 @@ function need() {
   return net;
 }
 
-function prepared(session, model) {
+function prepared(engine, model) {
   let image = null, prior = null;
-  for (const about of session.inputMetadata) {
-    const last = about.shape[3], second = about.shape[1];
-    const nchw = about.shape.length === 4 && (second === 3 || second === 1);
+  engine.inputs.forEach(({ name, dtype, shape }, place) => {
+    const last = shape[3], second = shape[1];
+    const nchw = shape.length === 4 && (second === 3 || second === 1);
     const channels = nchw ? second : last;
-    const given = { name: about.name, dtype: about.type, nchw, shape: about.shape };
+    const given = { place, dtype, nchw, shape };
     if (channels === 3 && !image) image = given;
     else if (channels === 1 && !prior) prior = given;
-    else throw new Error(`the network's input ${about.name} is neither a picture nor a prior`);
-  }
+    else throw new Error(`the network's input ${name} is neither a picture nor a prior`);
+  });
   if (!image) throw new Error("the network takes no picture");
   const sides = image.nchw ? image.shape.slice(2, 4) : image.shape.slice(1, 3);
   const free = (model && model.size) || [224, 224];
   const [height, width] = sides.map((side, k) => (typeof side === "number" && side > 0 ? side : free[k]));
   const pixels = height * width;
-  const dims = (given, channels) => (given.nchw ? [1, channels, height, width] : [1, height, width, channels]);
-  const array = (given, length) => (given.dtype === "uint8" ? new Uint8Array(length) : new Float32Array(length));
-  const values = array(image, 3 * pixels);
-  const made = {
-    session, height, width, pixels, image, prior, values,
+  engine.prepare([image, prior].filter(Boolean).sort((a, b) => a.place - b.place).map((given) => {
+    const channels = given === image ? 3 : 1;
+    return given.nchw ? [1, channels, height, width] : [1, height, width, channels];
+  }));
+  return {
+    engine, height, width, pixels, image, prior,
     output: (model && model.output) || "",
-    tensor: new ort.api.Tensor(image.dtype, values, dims(image, 3)),
     before: new Float32Array(pixels),
     hard: new Uint8Array(pixels),
     canvas: new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true }),
     halves: [],
   };
-  if (prior) {
-    made.given = array(prior, pixels);
-    made.priorTensor = new ort.api.Tensor(prior.dtype, made.given, dims(prior, 1));
-  }
-  return made;
 }
 
 function forget(net_) {
@@ -137,7 +121,8 @@ function see(net_, bitmap) {
   net_.canvas.imageSmoothingQuality = "low";
   net_.canvas.drawImage(from, 0, 0, width, height, 0, 0, net_.width, net_.height);
   const rgba = net_.canvas.getImageData(0, 0, net_.width, net_.height).data;
-  const { values, pixels } = net_;
+  const { engine, pixels } = net_;
+  const values = engine.open(net_.image.place);
   const scale = net_.image.dtype === "uint8" ? 1 : 1 / 255;
   if (net_.image.nchw) {
     const g = pixels, b = 2 * pixels;
@@ -153,24 +138,22 @@ function see(net_, bitmap) {
       values[k + 2] = rgba[p + 2] * scale;
     }
   }
+  engine.close(net_.image.place);
 }
 
 // The foreground's probability, pixel by pixel; `times` gets the moment the network was done.
 async function answer(net_, times, prior) {
-  const feeds = { [net_.image.name]: net_.tensor };
+  const { engine } = net_;
   if (net_.prior) {
-    if (!prior) net_.given.fill(0);
-    else if (net_.prior.dtype === "uint8") for (let k = 0; k < net_.pixels; k++) net_.given[k] = net_.before[k] * 255 + 0.5;
-    else net_.given.set(net_.before);
-    feeds[net_.prior.name] = net_.priorTensor;
+    const given = engine.open(net_.prior.place);
+    if (!prior) given.fill(0);
+    else if (net_.prior.dtype === "uint8") for (let k = 0; k < net_.pixels; k++) given[k] = net_.before[k] * 255 + 0.5;
+    else given.set(net_.before);
+    engine.close(net_.prior.place);
   }
-  const made = await net_.session.run(feeds);
-  const first = made[net_.session.outputNames[0]];
-  const data = first.location === "cpu" ? first.data : await first.getData();
+  const { data, dims } = await engine.run();
   if (times) times.push(performance.now());
-  const soft = probability(net_, data, first.dims);
-  net_.before.set(soft);
-  first.dispose();
+  net_.before.set(probability(net_, data, dims));
   return net_.before;
 }
 
