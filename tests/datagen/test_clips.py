@@ -65,7 +65,7 @@ def test_a_frame_without_noise_is_the_one_before_moved_along(foot: Foot, below: 
     below = prepared(replace(below.floor, image=smooth))
     recipe = without_chance(a_recipe(foot, 2, still_feet=True))
     path = Path.from_json(recipe["path"])
-    recipe["path"] = replace(path, orbit_deg=12.0, seconds=3 / 25).as_json()
+    recipe["path"] = replace(path, orbit_deg=18.0, seconds=3 / 25).as_json()
     frames = list(clips.film(recipe, foot, below))
     kernel = np.ones((5, 5), np.uint8)
     for last, frame in pairwise(frames):

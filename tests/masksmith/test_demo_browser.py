@@ -20,7 +20,7 @@ from tests.masksmith.tiny import brightness
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.browser
-SIDE = 64
+SIDE = 192
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -102,7 +102,8 @@ def test_a_folder_is_gone_on_with_and_another_prediction_is_refused(model, carry
     out = tmp_path / "out"
     assert run("predict", model, photos, "--out", out, "--json") == 0
     (out / "masks" / "a.png").unlink()
-    os.utime(photos / "more" / "b.jpg")
+    for older in (out / "masks").rglob("b.png"):
+        os.utime(older, (0, 0))
     capsys.readouterr()
     assert run("predict", model, photos, "--out", out, "--json") == 0
     assert json.loads(capsys.readouterr().out)["frames"] == 2  # the one that is gone, and the one that is older
