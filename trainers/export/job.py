@@ -16,6 +16,7 @@ from trainers.checkpoint import load
 from trainers.export import card, checking, web
 from trainers.export.checking import Check, Sample
 from trainers.export.deployed import FORMATS, Deployed, Form
+from trainers.export.folding import with_relu
 from trainers.export.quantise import quantise
 from trainers.export.tflite import convert
 from trainers.export.writing import onnx_graph, write_onnx, write_openvino, write_torch
@@ -128,7 +129,8 @@ def export(
         files.write_json(out.with_name(out.name + ".json"), {"meta": meta})
     say(f"comparing with PyTorch on {len(pictures)} {'pictures' if data is not None else 'made-up pictures'}")
     opened = open_model(out)
-    check = checking.compare(network, opened, pictures, real=data is not None)
+    meant = with_relu(network) if form.relu else network
+    check = checking.compare(meant, opened, pictures, real=data is not None)
     try:
         checking.refuse(check, out, int8=form.int8, post=form.post)
     except Exception:

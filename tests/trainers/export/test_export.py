@@ -55,6 +55,14 @@ def test_a_file_gives_what_the_network_gives(network: Network, tmp_path: Path, t
     assert float(np.abs(found - wanted(network, picture(), prior())).max()) < 1e-5
 
 
+def test_a_file_with_relu_is_compared_with_the_network_with_relu(network: Network, tmp_path: Path) -> None:
+    made = job.export(network, Form(relu=True), tmp_path / "relu.onnx", latency=0)
+    plain = job.export(network, Form(), tmp_path / "plain.onnx", latency=0)
+    model, other = open_model(made.path), open_model(plain.path)
+    answers = [one.run(one.prepare(picture()), one.prepare_prior(prior())) for one in (model, other)]
+    assert np.abs(answers[0] - answers[1]).max() > 1e-3
+
+
 def test_a_mask_inside_is_the_probability_from_one_half_on(network: Network, tmp_path: Path) -> None:
     job.export(network, Form(post=True), tmp_path / "model.onnx", latency=0)
     model = open_model(tmp_path / "model.onnx")
