@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -97,6 +97,22 @@ def settings(changes: Sequence[str]) -> dict[str, str]:
             raise UsageProblem(f"--set takes key=value, not {change!r}")
         found[key.strip()] = value
     return found
+
+
+def with_own(found: dict[str, str], own: Mapping[str, object], said: str = "--{key}") -> dict[str, str]:
+    """Settings of ``--set`` together with those that options of their own gave; None = that option was not given.
+
+    Args:
+        said: how the option is called in the message, with ``{key}`` for the setting's name.
+
+    Raises:
+        UsageProblem: a setting was given in both ways.
+    """
+    given = {key: value if isinstance(value, str) else repr(value) for key, value in own.items() if value is not None}
+    for key in given:
+        if key in found:
+            raise UsageProblem(f"give {key} once: {said.format(key=key)} or --set {key}=..., not both")
+    return {**found, **given}
 
 
 def typed_seed(seed: int) -> str | None:

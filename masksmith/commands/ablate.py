@@ -85,11 +85,7 @@ def ablate(
     if steps is not None:
         times = min(validations, steps)
         asked_for |= {"epochs": str(times), "steps_per_epoch": str(-(-steps // times))}
-    for key, text in asked_for.items():
-        if text is not None:
-            if key in given:
-                raise UsageProblem(f"give {key} once: with an option of its own or --set {key}=..., not both")
-            given[key] = text
+    given = options.with_own(given, asked_for, "with an option of its own")
     from trainers import ablation
     from trainers.presets import load_preset
 

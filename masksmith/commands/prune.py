@@ -50,12 +50,7 @@ def prune(
       masksmith prune sparse --ratio 0.3 --data people --minutes 20 --out small
     """
     tune = minutes is not None or epochs is not None
-    given = options.settings(changes)
-    for name, value in (("minutes", minutes), ("epochs", epochs)):
-        if value is not None:
-            if name in given:
-                raise UsageProblem(f"give {name} once: --{name} or --set {name}=..., not both")
-            given[name] = repr(value)
+    given = options.with_own(options.settings(changes), {"minutes": minutes, "epochs": epochs})
     if data is None and (tune or given or preset):
         raise UsageProblem("--minutes, --epochs, --preset and --set are for training on: give --data too")
     if not 0 <= ratio < 1:

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from masksmith import console, options
-from masksmith.errors import UsageProblem
 
 
 @click.command()
@@ -96,20 +95,8 @@ def train(
 def _overrides(
     model: str | None, start: str | None, minutes: float | None, changes: tuple[str, ...], seed: int
 ) -> dict[str, str]:
-    found = options.settings(changes)
-    options_given = {
-        "model": model,
-        "start": start,
-        "minutes": None if minutes is None else repr(minutes),
-        "seed": options.typed_seed(seed),
-    }
-    for key, text in options_given.items():
-        if text is None:
-            continue
-        if key in found:
-            raise UsageProblem(f"give {key} once: --{key} or --set {key}=..., not both")
-        found[key] = text
-    return found
+    own = {"model": model, "start": start, "minutes": minutes, "seed": options.typed_seed(seed)}
+    return options.with_own(options.settings(changes), own)
 
 
 def epoch_line(row: dict[str, float]) -> None:

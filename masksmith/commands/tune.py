@@ -78,11 +78,7 @@ def tune(
             "epochs": str(min(validations, steps)),
             "steps_per_epoch": str(-(-steps // min(validations, steps))),
         }
-    for key, text in asked_for.items():
-        if text is not None:
-            if key in given:
-                raise UsageProblem(f"give {key} once: with an option of its own or --set {key}=..., not both")
-            given[key] = text
+    given = options.with_own(given, asked_for, "with an option of its own")
     from trainers.presets import load_preset
     from trainers.search import plan_search, search, summary
 

@@ -11,23 +11,15 @@ import pytest
 from loaders.priors import find_mix
 from manifests import Info, ManifestWriter, Record
 from masksmith import files, images, seeds
-from masksmith.cli import COMMANDS, main
+from masksmith.cli import COMMANDS
 from masksmith.commands.ablate import ablate as command
 from masksmith.errors import UsageProblem
+from tests.evaluation.typed import run
 from trainers import Settings
 from trainers.ablation import VARIANTS, ablate, plan_ablation
 
 MakeDiscs = Callable[..., Path]
 Small = Callable[..., Settings]
-
-
-def run(*args: str) -> int:
-    """The exit code of ``masksmith ARGS``."""
-    try:
-        main(list(args))
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
 
 
 @pytest.fixture

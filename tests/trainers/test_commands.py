@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from masksmith.cli import COMMANDS, main
+from masksmith.cli import COMMANDS
 from masksmith.commands.train import train
+from tests.evaluation.typed import run
 from trainers.cli import models
 from trainers.presets import preset_names
 
@@ -31,15 +32,6 @@ QUICK = [
     "--set",
     "threads=1",
 ]
-
-
-def run(*args: str) -> int:
-    """The exit code of ``masksmith ARGS``."""
-    try:
-        main(list(args))
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
 
 
 def test_the_help_lines_are_those_of_the_front_door() -> None:

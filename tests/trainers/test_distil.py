@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from masksmith import images
-from masksmith.cli import COMMANDS, main
+from masksmith.cli import COMMANDS
 from masksmith.commands.distill import distill
 from masksmith.errors import BadInput
+from tests.evaluation.typed import run
 from trainers import Settings, build, load, make_plan, save_weights, train
 
 MakeDiscs = Callable[..., Path]
@@ -18,15 +19,6 @@ Small = Callable[..., Settings]
 QUICK = [
     f"--set={change}" for change in ("size=32", "batch=4", "epochs=1", "steps_per_epoch=2", "threads=1", "dropout=0")
 ]
-
-
-def run(*args: str) -> int:
-    """The exit code of ``masksmith ARGS``."""
-    try:
-        main(list(args))
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
 
 
 @pytest.fixture

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from masksmith import files
-from masksmith.cli import COMMANDS, main
+from masksmith.cli import COMMANDS
 from masksmith.commands.prune import prune
 from masksmith.errors import BadInput, UsageProblem
+from tests.evaluation.typed import run
 from trainers import Predictor, Settings, build, count_parameters, load, make_plan, save_weights, train
 from trainers.channels import narrow, spaces, widths
 from trainers.networks.layers import Network
@@ -209,15 +210,6 @@ def test_training_goes_on_from_pruned_weights_and_after_a_stop(
     assert ends[0].channels == smaller.channels
     told = json.loads((tmp_path / "whole" / "run.json").read_text())
     assert told["parameters"] == count_parameters(smaller)
-
-
-def run(*args: str) -> int:
-    """The exit code of ``masksmith ARGS``."""
-    try:
-        main(list(args))
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from masksmith.cli import COMMANDS, main
+from masksmith.cli import COMMANDS
 from masksmith.commands.tune import tune
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
+from tests.evaluation.typed import run
 from trainers import Settings, build, load, save_weights
 from trainers import search as searching
 from trainers.plan import Plan
@@ -23,15 +24,6 @@ pytest.importorskip("optuna")
 MakeDiscs = Callable[..., Path]
 Small = Callable[..., Settings]
 FAST = {"model": "portrait_lcnet_noprior", "size": (16, 16), "epochs": 2, "steps_per_epoch": 1}
-
-
-def run(*args: str) -> int:
-    """The exit code of ``masksmith ARGS``."""
-    try:
-        main(list(args))
-    except SystemExit as done:
-        return int(done.code or 0)
-    return 0
 
 
 @pytest.fixture
