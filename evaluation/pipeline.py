@@ -26,6 +26,7 @@ from masksmith import processor, upsampling
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.exported import Model
 from masksmith.images import Image, list_images, read_image
+from masksmith.overlay import Composite
 from masksmith.runtimes import open_model
 from masksmith.skipping import WARM_UP, FrameSkipper
 from masksmith.upsampling import Soft
@@ -173,7 +174,7 @@ def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:
             for _ in range(3):
                 clock.lap()
         if mask is not None:
-            laid = Composite(mask)
+            laid = Composite(mask, _plain(shape[0], shape[1], COLOUR))
         if laid is not None:
             laid(frame)
         clock.lap()
@@ -186,34 +187,6 @@ def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:
         first[:, 0] = second[:, 0] = 0
     predicted = len(wall) if skipper is None else skipper.predicted
     return Reel(first, second, (shape[0], shape[1]), predicted, model.runtime, film.decoded)
-
-
-class Composite:
-    """Frames over a plain background, made fast for masks that stay for several frames.
-
-    Where the mask is all or nothing a pixel is copied; only the rim between is mixed, and what depends on the mask
-    alone is worked out once a mask.
-
-    Args:
-        mask: (H, W) float32 in [0, 1]; within half a level of 0 or 1 it counts as that.
-        colour: RGB of the background.
-    """
-
-    def __init__(self, mask: Soft, colour: tuple[int, int, int] = COLOUR) -> None:
-        self._inside = np.asarray(cv2.compare(mask, 1 - 0.5 / 255, cv2.CMP_GT), np.uint8)
-        self._rim = np.flatnonzero(cv2.inRange(mask, 0.5 / 255, 1 - 0.5 / 255))
-        weight = mask.reshape(-1)[self._rim, None]
-        self._weight = weight
-        self._behind = (1 - weight) * np.array(colour, np.float32) + np.float32(0.5)
-        self._ground = _plain(mask.shape[0], mask.shape[1], colour)
-
-    def __call__(self, frame: Image) -> Image:
-        """(H, W, 3) uint8: the frame where the mask is 1, the background where it is 0."""
-        made = self._ground.copy()
-        cv2.copyTo(frame, self._inside, made)
-        pixels = frame.reshape(-1, 3).take(self._rim, axis=0)
-        made.reshape(-1, 3)[self._rim] = (pixels * self._weight + self._behind).astype(np.uint8)
-        return made
 
 
 @lru_cache(maxsize=2)
@@ -258,6 +231,7 @@ def measure(
 
 def _work(ready: Callable[[], None], film: Film, core: int | None) -> Reel:
     processor.pin(core)
+    processor.keep_freed_memory()
     cv2.setNumThreads(1)
     model = open_model(film.model, film.runtime)
     first = next(frames_of(film.video, 1, film.at), None)

@@ -58,6 +58,28 @@ def compose(image: Image, alpha: Soft, background: Background) -> Image:
     return _mixed(image, background(image, alpha), alpha)
 
 
+class Composite:
+    """Frames over a background, made fast for a mask that stays for several of them.
+
+    What depends on mask and background alone is worked out once. Both shares are rounded to levels, so a pixel may be
+    off by one level and a half; where the mask is 0 or 1, or both sides are alike, it is exact.
+
+    Args:
+        alpha: (H, W) float32 in [0, 1]; within half a level of 0 or 1 it counts as that.
+        behind: (H, W, 3) uint8 RGB, the background.
+    """
+
+    def __init__(self, alpha: Soft, behind: Image) -> None:
+        share = levels(alpha)
+        self._share = cv2.merge([share, share, share])
+        self._behind = cv2.multiply(behind, cv2.bitwise_not(self._share), scale=1 / 255)
+
+    def __call__(self, frame: Image) -> Image:
+        """(H, W, 3) uint8 RGB: the frame where the mask is 1, the background where it is 0."""
+        made = cv2.multiply(frame, self._share, scale=1 / 255)
+        return np.asarray(cv2.add(made, self._behind, dst=made), np.uint8)
+
+
 def blurred(strength: float = 0.03) -> Background:
     """The background out of focus; the foreground is left out before blurring, so that it has no halo.
 
@@ -106,4 +128,4 @@ def _covering(picture: Image, height: int, width: int) -> Image:
 
 
 def _mixed(front: Image, back: Image, share: Soft) -> Image:
-    return np.asarray(cv2.blendLinear(front, back, share, np.float32(1) - share), np.uint8)
+    return Composite(share, back)(front)

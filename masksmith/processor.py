@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 from pathlib import Path
 
+import numpy as np
+
 from masksmith.errors import UsageProblem
+
+_KEPT_BYTES = 31 << 20
 
 
 def name() -> str:
@@ -41,3 +46,15 @@ def pin(core: int | None = None) -> int:
         raise UsageProblem(f"processor {chosen} is not one of {', '.join(map(str, allowed))}")
     os.sched_setaffinity(0, {chosen})
     return chosen
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Let what arrays of a frame's size took stay with this process when they are freed, for those of the next frame.
+
+    The C library of Linux hands blocks above 128 KiB back to the system at once, and each new one is mapped again page
+    by page, which took up to a third of a frame's time. It stops doing so for sizes up to that of the largest block
+    that was ever freed (``mallopt``, M_MMAP_THRESHOLD, "dynamic"), 32 MiB at most: so one that size is asked for, not
+    written to, and freed. Twice that much stays with the process at most.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)

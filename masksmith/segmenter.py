@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from masksmith import upsampling
+from masksmith import processor, upsampling
 from masksmith.errors import BadInput, EnvironmentFault
 from masksmith.runtimes import open_model
 from masksmith.skipping import FrameSkipper
@@ -76,6 +76,7 @@ class Segmenter:
         say: Callable[[str], Any] = warnings.warn,
     ) -> None:
         network = _opened(model, runtime, threads)
+        processor.keep_freed_memory()
         self.size, self._infer = network.size, network
         self.carries = prior and "prior" in network.inputs
         self.sharp = sharp

@@ -8,6 +8,7 @@ Source: Jiang et al., CE-PeopleSeg, "dynamic frame skipping". The paper leaves t
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import deque
 from typing import Any
 
@@ -60,7 +61,8 @@ class FrameSkipper:
         """Forget everything: a new clip begins."""
         self.seen = self.predicted = 0
         self._last: npt.NDArray[np.uint8] | None = None
-        self._differences: deque[float] = deque(maxlen=self.window)
+        self._differences: deque[float] = deque()
+        self._sorted: list[float] = []
 
     @property
     def skip_rate(self) -> float:
@@ -88,12 +90,26 @@ class FrameSkipper:
         if self._last is None or self._last.shape != now.shape:
             return True
         difference = float(cv2.norm(now, self._last, cv2.NORM_L1)) / now.size
-        before = self._differences
-        moved = not before or difference > np.percentile(np.fromiter(before, np.float64, len(before)), self.alpha)
-        before.append(difference)
+        moved = not self._sorted or difference > self._bar()
+        self._remember(difference)
         if self.seen < self.warm_up or self.alpha == 0:
             return True
-        return bool(moved) and (self.floor is None or difference > self.floor)
+        return moved and (self.floor is None or difference > self.floor)
+
+    def _bar(self) -> float:
+        """The percentile of the differences held, as ``numpy.percentile`` has it, which would sort them each time."""
+        place = (len(self._sorted) - 1) * (self.alpha / 100)
+        low = int(place)
+        share, first = place - low, self._sorted[low]
+        second = self._sorted[min(low + 1, len(self._sorted) - 1)]
+        gap = second - first
+        return first + gap * share if share < 0.5 else second - gap * (1 - share)
+
+    def _remember(self, difference: float) -> None:
+        self._differences.append(difference)
+        insort(self._sorted, difference)
+        if len(self._differences) > self.window:
+            del self._sorted[bisect_left(self._sorted, self._differences.popleft())]
 
 
 def grey(frame: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
