@@ -141,5 +141,7 @@ def _unequal(item: Item, seen: Seen) -> BadInput:
         item.mask,
         f"the size of its upright image, {width} x {height}",
         f"{mask.shape[1]} x {mask.shape[0]}" + (", lying on its side" if lying else ""),
-        "turn it as the image's EXIF orientation turns that" if lying else "resize it or remove the pair",
+        "turn it as the image's EXIF orientation turns that"
+        if lying
+        else "bring it there with --resize-masks, or remove the pair",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
@@ -13,11 +14,14 @@ from loaders.augment import notes_of
 from loaders.priors import MIXES
 from manifests import IGNORE, Manifest
 from manifests.audit import audit
+from masksmith import files
 from masksmith.errors import BadInput, CheckFailed, UsageProblem, unknown_choice
+from trainers.checkpoint import locate
 from trainers.distil import check_teacher
 from trainers.losses import find_loss
 from trainers.models import MODELS, build, count_parameters
 from trainers.presets import NONE, Settings
+from trainers.pretrained import IMAGENET, RANDOM, start_from
 from trainers.shown import missing_classes
 from trainers.temporal import check_clips
 
@@ -40,6 +44,7 @@ class Plan:
         parameters: of the network.
         digest: SHA-256 of ``records.parquet``.
         notes: what the user should know.
+        teacher: SHA-256 of the teacher's weights; None = no teacher.
     """
 
     settings: Settings
@@ -53,11 +58,13 @@ class Plan:
     parameters: int
     digest: str
     notes: tuple[str, ...]
+    teacher: str | None = None
 
     def job(self) -> dict[str, Any]:
         """What makes it this run and no other, as JSON has it."""
         options = {key: value for key, value in self.settings.as_json().items() if key not in _FREE}
-        return {"options": options, "records": self.digest}
+        taught = {"teacher": self.teacher} if self.teacher else {}
+        return {"options": options, "records": self.digest, **taught}
 
     def as_json(self) -> dict[str, Any]:
         """The plan to print."""
@@ -116,8 +123,14 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
     if "prior" not in network.inputs and settings.priors != NONE:
         notes.append(f"{settings.model} has no prior input; previous masks ({settings.priors}) are left out")
         settings = replace(settings, priors=NONE)
+    elif "prior" in network.inputs and settings.priors == NONE and classes == 2:
+        notes.append(f"{settings.model} takes a previous mask, and learns with an empty one only: --set priors=paper")
+    if settings.start not in (RANDOM, IMAGENET) and Path(settings.start).exists():
+        start_from(network, settings.start)  # a pruned one has fewer parameters
+    teacher = None
     if settings.teacher:
         notes += check_teacher(settings.teacher, network, foreground)
+        teacher = files.sha256(locate(settings.teacher))
     once = counts["train"] // settings.batch
     if not once:
         raise UsageProblem(
@@ -137,6 +150,7 @@ def make_plan(data: str | os.PathLike[str], settings: Settings, *, allow_leaks: 
         parameters=count_parameters(network),
         digest=manifest.digest,
         notes=tuple(notes),
+        teacher=teacher,
     )
 
 

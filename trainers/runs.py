@@ -84,7 +84,7 @@ def same_run(
     """The description of the run in a folder, if it is this one; None where there is none.
 
     Args:
-        job: its ``options``, and under ``inputs`` the digest of what it learns from.
+        job: its ``options``, under ``inputs`` the digest of what it learns from, and under other keys those of more.
         what, holds: what to call the run and its inputs in an error.
         defaults: what an option was before there was one: a run of an older version can go on.
 
@@ -96,7 +96,8 @@ def same_run(
         return None
 
     def told(of: Mapping[str, Any]) -> dict[str, Any]:
-        return {**(defaults or {}), **of["options"], f"the {holds}": of[inputs]}
+        others = {f"the {key}": value for key, value in of.items() if key not in ("options", inputs)}
+        return {**(defaults or {}), **of["options"], f"the {holds}": of[inputs], **others}
 
     try:
         found: dict[str, Any] = json.loads(note.read_text(encoding="utf-8"))
@@ -109,7 +110,7 @@ def same_run(
         raise BadInput(
             folder,
             f"an empty folder or an unfinished run of the same settings and {holds}",
-            f"a run with another {', '.join(changed)}",
+            f"a run that differs in {', '.join(changed)}",
             "give another --out, or delete that folder",
         )
     return found

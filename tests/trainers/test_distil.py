@@ -83,6 +83,18 @@ def test_a_teacher_of_other_classes_is_refused_before_training(
         make_plan(data, small(teacher=str(tmp_path / "nowhere")))
 
 
+def test_a_run_does_not_go_on_with_other_weights_of_its_teacher(
+    discs: MakeDiscs, small: Small, teacher: Path, tmp_path: Path
+) -> None:
+    data, out = discs(), tmp_path / "run"
+    settings = small(teacher=str(teacher), epochs=1, foreground=("disc",))
+    first = train(make_plan(data, settings), out)
+    assert train(make_plan(data, settings), out).steps == first.steps
+    save_weights(teacher / "best.safetensors", build("enet", seed=10))
+    with pytest.raises(BadInput, match="differs in the teacher"):
+        train(make_plan(data, settings), out)
+
+
 def test_what_is_odd_about_a_teacher_is_told(discs: MakeDiscs, small: Small, teacher: Path) -> None:
     data = discs()
     assert make_plan(data, small(teacher=str(teacher))).notes == ()

@@ -116,9 +116,9 @@ def test_a_finished_run_is_reported_and_not_trained_again(discs: MakeDiscs, smal
 def test_a_folder_with_another_run_is_refused(discs: MakeDiscs, small: Small, tmp_path: Path) -> None:
     data = discs()
     train(make_plan(data, small(epochs=1)), tmp_path / "run")
-    with pytest.raises(BadInput, match=r"a run with another lr, seed"):
+    with pytest.raises(BadInput, match=r"a run that differs in lr, seed"):
         train(make_plan(data, small(epochs=1, lr=0.1, seed=4)), tmp_path / "run")
-    with pytest.raises(BadInput, match="a run with another the data"):
+    with pytest.raises(BadInput, match="a run that differs in the data"):
         train(make_plan(discs(train=8, name="others"), small(epochs=1)), tmp_path / "run")
 
 
@@ -212,6 +212,12 @@ def test_priors_are_left_out_with_a_note_where_a_network_takes_none(discs: MakeD
     plan = make_plan(discs(), small(priors="paper"))
     assert plan.settings.priors == "none"
     assert "no prior input" in plan.notes[0]
+
+
+def test_a_network_that_could_take_priors_and_gets_none_is_told(discs: MakeDiscs, small: Small) -> None:
+    data = discs()
+    assert "takes a previous mask" in make_plan(data, small(model="portrait_lcnet")).notes[0]
+    assert make_plan(data, small(model="portrait_lcnet", priors="paper")).notes == ()
 
 
 def test_a_budget_ends_the_run_in_time_with_a_low_learning_rate(discs: MakeDiscs, small: Small, tmp_path: Path) -> None:

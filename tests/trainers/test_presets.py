@@ -55,6 +55,8 @@ def test_cepeopleseg_is_as_printed() -> None:
 def test_another_network_brings_its_own_winning_settings_and_an_override_beats_them() -> None:
     enet = load_preset("demborg2018", {"model": "enet"})
     assert (enet.lr, enet.dropout, enet.loss) == (0.006164, 0.08435, "ce")
+    mobileseg = load_preset("demborg2018", {"model": "mobileseg"})
+    assert (mobileseg.lr, mobileseg.dropout, mobileseg.loss) == (0.002642, 0.2852, "ce")
     assert load_preset("demborg2018", {"model": "enet", "lr": "0.1"}).lr == 0.1
 
 

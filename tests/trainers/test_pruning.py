@@ -198,6 +198,7 @@ def test_training_goes_on_from_pruned_weights_and_after_a_stop(
     save_weights(tmp_path / "pruned.safetensors", smaller)
     settings = small(model=CHAINED, start=str(tmp_path / "pruned.safetensors"))
     plan = make_plan(discs(), settings)
+    assert plan.parameters == count_parameters(smaller)
     train(plan, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(
