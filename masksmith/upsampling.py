@@ -21,8 +21,12 @@ RADIUS = 1
 """Of the window, in pixels of the filter: wider ones drew edges of the background in."""
 EPSILON = np.float32(1e-4)
 """Variance of a channel (0 to 1) below which a window counts as flat: there the mask stays as it is."""
-STRIP = 64
-"""Rows of the full picture that are worked on together."""
+STRIP = 32
+"""Rows of the full picture that are worked on together: they stay in the processor's cache."""
+FLAT = 0.25 / 255
+"""A mask that varies by no more than this around a pixel of the filter has no edge there, and is enlarged as it is."""
+_GREY = (0.299, 0.587, 0.114)
+"""How OpenCV sums red, green and blue to grey, which is faster here than any sum of three planes."""
 
 
 def shrink(image: Image, height: int, width: int) -> Image:
@@ -65,21 +69,39 @@ def sharpen(soft: Soft, small: Image, image: Image) -> Soft:
     rows, columns = (max(1, round(side / COARSER)) for side in small.shape[:2])
     if height <= small.shape[0] or width <= small.shape[1] or min(rows, columns) < 2 * RADIUS + 1:
         return enlarge(soft, height, width)
-    slopes, offset = _linear(enlarge(soft, rows, columns), shrink(small, rows, columns))
-    # rows first: what is left is done in strips that stay in the processor's cache
-    maps = [np.asarray(cv2.resize(one, (columns, height), interpolation=cv2.INTER_LINEAR)) for one in (offset, *slopes)]
-    found = np.empty((height, width), np.float32)
-    for top in range(0, height, STRIP):
-        part, picture = found[top : top + STRIP], image[top : top + STRIP]
-        size = (width, len(part))
-        cv2.resize(maps[0][top : top + STRIP], size, dst=part, interpolation=cv2.INTER_LINEAR)
-        for channel, slope in enumerate(maps[1:]):
-            term = cv2.resize(slope[top : top + STRIP], size, interpolation=cv2.INTER_LINEAR)
-            cv2.multiply(term, cv2.extractChannel(picture, channel), dst=term, dtype=cv2.CV_32F)
-            cv2.add(part, term, dst=part)
-        cv2.threshold(part, 0, 0, cv2.THRESH_TOZERO, dst=part)
-        cv2.threshold(part, 1, 1, cv2.THRESH_TRUNC, dst=part)
+    # far from edges networks say 1e-40: such numbers are worked on a hundred times slower than 0
+    level = cv2.threshold(enlarge(soft, rows, columns), 1e-6, 0, cv2.THRESH_TOZERO)[1]
+    slopes, offset = _linear(np.asarray(level, np.float32), shrink(small, rows, columns))
+    reach = np.ones((4 * RADIUS + 1, 4 * RADIUS + 1), np.uint8)
+    flat = cv2.inRange(cv2.subtract(cv2.dilate(level, reach), cv2.erode(level, reach)), 0, FLAT)
+    cv2.copyTo(level, flat, offset)
+    weighted = cv2.merge([slope * np.float32(1 / share) for slope, share in zip(slopes, _GREY, strict=True)])
+    weighted[flat > 0] = 0
+    found = enlarge(offset, height, width)
+    _add_picture(found, image, weighted, cv2.dilate(cv2.bitwise_not(flat), np.ones((3, 3), np.uint8)))
+    cv2.threshold(found, 0, 0, cv2.THRESH_TOZERO, dst=found)
+    cv2.threshold(found, 1, 1, cv2.THRESH_TRUNC, dst=found)
     return found
+
+
+def _add_picture(found: Soft, image: Image, weighted: npt.NDArray[np.float32], held: npt.NDArray[np.uint8]) -> None:
+    """Add slope times picture where a slope reaches: (h, w, 3) ``weighted`` and (h, w) ``held`` to (H, W) ``found``."""
+    height, width = found.shape
+    columns = held.shape[1]
+    # rows first: what is left is done in strips
+    tall = cv2.resize(weighted, (columns, height), interpolation=cv2.INTER_LINEAR)
+    held = np.asarray(cv2.resize(held, (columns, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+    for top in range(0, height, STRIP):
+        rows = slice(top, top + STRIP)
+        places = np.flatnonzero(held[rows].any(0))
+        if not len(places):
+            continue
+        part = slice(int(places[0]) * width // columns, -(-(int(places[-1]) + 1) * width // columns))
+        size = (width, len(tall[rows]))
+        term = cv2.resize(tall[rows], size, interpolation=cv2.INTER_LINEAR)[:, part]
+        cv2.multiply(term, image[rows, part], dst=term, dtype=cv2.CV_32F)
+        into = found[rows, part]
+        cv2.add(into, cv2.cvtColor(term, cv2.COLOR_RGB2GRAY), dst=into)
 
 
 def _linear(soft: Soft, image: Image) -> tuple[list[Soft], Soft]:
