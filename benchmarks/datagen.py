@@ -44,6 +44,7 @@ from typing import Any, cast
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
+import limits
 import numpy as np
 import numpy.typing as npt
 
@@ -62,7 +63,7 @@ from masksmith.engine import Shard
 from masksmith.receipts import FOLDER, Receipts
 
 Array = npt.NDArray[Any]
-LIMITS: dict[str, tuple[str, float]] = {
+LIMITS: limits.Limits = {
     "compose_over_codec": ("<=", 2.5),
     "cutout_ms": ("<=", 120),
     "light_error_over_8_16": ("<=", 1),
@@ -128,8 +129,8 @@ class _InTurns:
         try:
             for turn, shard in enumerate(shards):
                 made.clear()
-                spent = _seconds(lambda s=shard: done.append(work(s)))  # type: ignore[misc]
-                only = _seconds(lambda: self._encode(made))
+                spent = limits.seconds(lambda s=shard: done.append(work(s)))  # type: ignore[misc]
+                only = limits.seconds(lambda: self._encode(made))
                 if len(made) != shard.items:
                     raise SystemExit(f"{len(made)} of {shard.items} scenes were seen: nothing to compare with")
                 if turn >= 2:  # floors, tables and imports come with the first
@@ -284,19 +285,6 @@ def ray_share(folder: Path, bank: Path, feet: int, sizes: tuple[int, int] = (200
     return {"ray_over_process": alone["process"] / alone["ray"], "ray_start_s": taken["ray", sizes[0]]}
 
 
-def _seconds(work: Callable[[], Any]) -> float:
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def _holds(name: str, value: float) -> bool | None:
-    if name not in LIMITS:
-        return None
-    way, limit = LIMITS[name]
-    return value <= limit if way == "<=" else value >= limit
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -328,13 +316,7 @@ def main() -> None:
             found |= preset(place, bank, given.feet, given.full)
         if "ray" in parts:
             found |= ray_share(place, bank, given.feet)
-    held = {name: verdict for name, value in found.items() if (verdict := _holds(name, value)) is not None}
-    if given.json:
-        print(json.dumps({**found, "limits": LIMITS, "held": held}, indent=2))
-        return
-    for name, value in found.items():
-        limit = f"{LIMITS[name][0]} {LIMITS[name][1]:g}  {'held' if held[name] else 'MISSED'}" if name in held else ""
-        print(f"{name:26} {value:12.4f}  {limit}")
+    limits.tell(found, LIMITS, as_json=given.json)
 
 
 if __name__ == "__main__":

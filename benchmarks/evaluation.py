@@ -43,6 +43,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
+import limits
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -55,7 +56,7 @@ from evaluation.temporal import ClipJudge
 from masksmith import cli, seeds
 
 Mask = npt.NDArray[np.uint8]
-LIMITS: dict[str, tuple[str, float]] = {
+LIMITS: limits.Limits = {
     "counts_ms": ("<=", 0.15),
     "counts_over_torchmetrics": (">=", 40),
     "region_over_decode": ("<=", 1.25),
@@ -109,8 +110,8 @@ def in_memory(rounds: int = 60) -> dict[str, float]:
     theirs: list[float] = []
     for turn in range(rounds):
         pred, truth = pairs[turn % len(pairs)]
-        ours.append(_seconds(lambda p=pred, t=truth: [count_image(p, t) for _ in range(BURST)]) / BURST)  # type: ignore[misc]
-        theirs.append(_seconds(partial(binary_jaccard_index, *tensors[turn % len(tensors)])))
+        ours.append(limits.seconds(lambda p=pred, t=truth: [count_image(p, t) for _ in range(BURST)]) / BURST)  # type: ignore[misc]
+        theirs.append(limits.seconds(partial(binary_jaccard_index, *tensors[turn % len(tensors)])))
     here = statistics.median(ours)
     return {"counts_ms": here * 1000, "counts_over_torchmetrics": statistics.median(theirs) / here}
 
@@ -162,7 +163,7 @@ def from_files(pairs: Sequence[inputs.Pair]) -> dict[str, float]:
         some = pairs[start : start + CHUNK]
         decode(some)  # from now on the files are in the page cache, for every way alike
         for way in (*_WAYS[turn % len(_WAYS) :], *_WAYS[: turn % len(_WAYS)]):
-            spent[way] += _seconds(partial(ways[way], some))
+            spent[way] += limits.seconds(partial(ways[way], some))
     return {
         "decode_ms": 1000 * spent["decode"] / len(pairs),
         "region_over_decode": spent["region"] / spent["decode"],
@@ -201,15 +202,16 @@ def clip(folder: Path, frames: int) -> dict[str, float]:
             few.append((mask, np.minimum(goal, 1), picture.astype(np.uint8)))
     quiet = io.StringIO()
     with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(io.StringIO()):
-        taken = _seconds(lambda: _command("jitter", folder / "pred", folder / "truth", "--json"), time.perf_counter)
+        asked = ("jitter", folder / "pred", folder / "truth", "--json")
+        taken = limits.seconds(lambda: _command(*asked), time.perf_counter)
     judge, estimator = ClipJudge(), motion.Estimator()
     flow = whole = 0.0
     greys = [motion.grey(picture, 480, 854) for _, _, picture in few]
     for index, (mask, goal, picture) in enumerate(few):
-        spent = _seconds(partial(judge.update, mask, goal, picture=picture))
+        spent = limits.seconds(partial(judge.update, mask, goal, picture=picture))
         if index:  # the first frame has no flow
             whole += spent
-            flow += _seconds(partial(estimator.between, greys[index - 1], greys[index]))
+            flow += limits.seconds(partial(estimator.between, greys[index - 1], greys[index]))
     return {"clip_s": taken, "clip_frames": frames, "flow_share": flow / whole}
 
 
@@ -252,19 +254,6 @@ def _command(*words: object) -> None:
             raise SystemExit(f"masksmith {words[0]} ended with {done.code}") from None
 
 
-def _seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
-    start = clock()
-    work()
-    return clock() - start
-
-
-def _holds(name: str, value: float) -> bool | None:
-    if name not in LIMITS:
-        return None
-    way, limit = LIMITS[name]
-    return value <= limit if way == "<=" else value >= limit
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--json", action="store_true", help="print one JSON document")
@@ -283,13 +272,7 @@ def main() -> None:
         found |= clip(place / "clip", given.frames)
         if given.scale:
             found |= scale(place / "scale", pairs, tuple(given.scale_pairs))
-    held = {name: verdict for name, value in found.items() if (verdict := _holds(name, value)) is not None}
-    if given.json:
-        print(json.dumps({**found, "pairs": given.pairs, "limits": LIMITS, "held": held}, indent=2))
-        return
-    for name, value in found.items():
-        limit = f"{LIMITS[name][0]} {LIMITS[name][1]:g}  {'held' if held[name] else 'MISSED'}" if name in held else ""
-        print(f"{name:26} {value:12.4f}  {limit}")
+    limits.tell(found, LIMITS, as_json=given.json, pairs=given.pairs)
 
 
 if __name__ == "__main__":
