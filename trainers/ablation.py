@@ -115,7 +115,8 @@ def plan_ablation(
     Raises:
         UsageProblem: an unknown row, several foreground classes, a split that is not there, or as
             :func:`trainers.make_plan`.
-        BadInput, CheckFailed: as :func:`trainers.make_plan`; records without masks.
+        BadInput, CheckFailed: as :func:`trainers.make_plan`; records without masks; clips without the foreground
+            that is learned.
     """
     for name in rows:
         if name not in VARIANTS:
@@ -130,6 +131,7 @@ def plan_ablation(
         records, _, _ = dataset.pick(moving, clips_split)
         if not any(record.clip for record in records):
             raise UsageProblem(f"{clips} has no clips; make some (masksmith clips) or prepare some (davis-2016)")
+        dataset.foreground(moving.info.classes, plan.foreground)  # refused now, not after the first row's training
     return Ablation(plan, chosen, split, moving, clips_split, flow)
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loaders.readers.layout import locate, paired, walk
-from loaders.readers.reader import Item, Published
+from loaders.readers.reader import Item, Published, own_name
 from loaders.readers.relabel import Relabel
 from masksmith import images
 from masksmith.errors import BadInput
 
 RESOLUTION = "480p"
-VALUES = Relabel({0: "background", 255: "object"}, "object", {"object": ("object",)})
+OBJECT = "object"
+VALUES = Relabel({0: "background", 255: OBJECT}, OBJECT, {OBJECT: (OBJECT,)})
 
 
 class Davis(Published):
@@ -20,17 +21,22 @@ class Davis(Published):
 
     Args:
         root: holds the dataset, or some of its sequences.
+        class_name: what the moving objects are, where it is one thing (such as person); None = ``object``.
 
     Raises:
+        UsageProblem: a class name that is none.
         BadInput: no such layout.
     """
 
     name = "davis-2016"
+    options = ("class_name",)
     rewrites = True
     classes = VALUES.classes
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, class_name: str | None = None) -> None:
         super().__init__(root)
+        self.class_name = own_name(class_name) or OBJECT
+        self.classes = {"background": 0, self.class_name: 1}
         marks = (f"JPEGImages/{RESOLUTION}", f"Annotations/{RESOLUTION}")
         _, self.base = locate(self.root, self.name, {"davis": marks})
         self.frames, self.masks = (self.base / mark for mark in marks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from loaders.readers.reader import Item, Naming, Reader, first_few, parse_classes
+from loaders.readers.reader import Item, Naming, Reader, first_few, own_name, parse_classes
 from masksmith import images
 from masksmith.errors import BadInput, UsageProblem
 
@@ -54,9 +54,7 @@ class Folders(Reader):
         super().__init__(root)
         if class_name is not None and classes is not None:
             raise UsageProblem("use just one of --classes and --class-name")
-        if class_name is not None and class_name.strip() in ("", "background"):
-            raise UsageProblem(f"--class-name {class_name!r}: the foreground needs a name of its own")
-        self.class_name = class_name or self.class_name
+        self.class_name = own_name(class_name) or self.class_name
         self.classes = None if classes is None else parse_classes(classes)
         self.naming = None if subject_regex is None else Naming(subject_regex)
         self.licence = tuple(licence)

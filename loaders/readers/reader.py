@@ -165,6 +165,17 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def own_name(class_name: str | None) -> str | None:
+    """A name given for the foreground class, as it was given.
+
+    Raises:
+        UsageProblem: it is empty, or that of the background.
+    """
+    if class_name is not None and class_name.strip() in ("", "background"):
+        raise UsageProblem(f"--class-name {class_name!r}: the foreground needs a name of its own")
+    return class_name
+
+
 def parse_classes(text: str) -> dict[str, int]:
     """Class names and ids from ``background=0,foot=1``.
 

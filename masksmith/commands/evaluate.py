@@ -34,7 +34,7 @@ def _schema(context: click.Context, _: click.Parameter, asked: bool) -> None:
 @click.command()
 @click.argument("pred", type=PATH, required=False)
 @click.argument("truth", type=PATH, required=False)
-@click.option("--model", "run", type=PATH, help="A run folder or .safetensors to judge on --data.")
+@click.option("--model", "run", type=PATH, help="A run, .safetensors or exported file to judge on --data.")
 @click.option("--data", type=PATH, help="The manifest to judge --model, or PRED by record id, on.")
 @click.option("--split", help="Split of the data, or all [default: test, else val, else all].")
 @click.option(

@@ -16,6 +16,10 @@ from masksmith.errors import UsageProblem
 
 def several(run: Path) -> bool:
     """Whether a run's description says that its network tells more than one foreground class apart."""
+    from evaluation import deployed
+
+    if deployed.is_exported(run):
+        return False  # the file says itself what it is
     note = (run if run.is_dir() else run.parent) / "run.json"
     try:
         described = json.loads(note.read_text(encoding="utf-8"))

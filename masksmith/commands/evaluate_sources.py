@@ -49,7 +49,7 @@ class Judged:
 
 def model(given: dict[str, Any]) -> Judged | None:
     """A model on a dataset; None after a dry run."""
-    from evaluation import dataset, inputs, motion, region, shards, temporal
+    from evaluation import dataset, deployed, inputs, motion, region, shards, temporal
     from evaluation.pictures import Sample
     from manifests.manifest import Manifest
     from masksmith import engine as engines
@@ -60,8 +60,9 @@ def model(given: dict[str, Any]) -> Judged | None:
     manifest = Manifest.open(given["data"])
     records, split, bare = dataset.pick(manifest, given["split"])
     if not run.exists():
-        raise BadInput(run, "a run folder or a .safetensors file", "no such file", "check the path")
-    front = dataset.foreground(manifest.info.classes, dataset.trained_on(run))
+        raise BadInput(run, "a run folder, a .safetensors file or an exported one", "no such file", "check the path")
+    learned = deployed.named_foreground(run) if deployed.is_exported(run) else dataset.trained_on(run)
+    front = dataset.foreground(manifest.info.classes, learned)
     console.note(f"{len(records):,} records of {given['data']}, split {split}; foreground: {', '.join(front)}")
     notes = [f"{bare:,} records without a mask were left out."] if bare else []
     for text in notes:
@@ -118,7 +119,11 @@ def model(given: dict[str, Any]) -> Judged | None:
 
 
 def _asked(run: Path, device: str) -> Any:
+    from evaluation import deployed
     from evaluation.dataset import Model
+
+    if deployed.is_exported(run):
+        return deployed.as_model(run)
     from trainers.predict import Predictor
 
     predictor = Predictor(run, device=device)

@@ -59,6 +59,11 @@ def test_sequences_of_davis_are_clips_with_frames_and_lists_make_their_split(tmp
     assert set(np.unique(mask)) == {0, 1} and mask.sum() == 225
 
 
+def test_what_moves_in_sequences_of_davis_can_have_a_name(tmp_path: Path) -> None:
+    dataset = prepared("davis2016", davis(tmp_path / "from"), tmp_path / "to", "--class-name", "person")
+    assert dataset.info.classes == {"background": 0, "person": 1}
+
+
 def test_a_frame_of_davis_without_its_mask_or_with_several_objects_is_named(
     tmp_path: Path, refused: Callable[..., str]
 ) -> None:

@@ -13,7 +13,7 @@ from manifests import Info, ManifestWriter, Record
 from masksmith import files, images, seeds
 from masksmith.cli import COMMANDS
 from masksmith.commands.ablate import ablate as command
-from masksmith.errors import UsageProblem
+from masksmith.errors import BadInput, UsageProblem
 from tests.evaluation.typed import run
 from trainers import Settings
 from trainers.ablation import VARIANTS, ablate, plan_ablation
@@ -128,3 +128,11 @@ def test_the_command_prints_one_table(
 def test_the_help_line_is_that_of_the_front_door() -> None:
     assert command.get_short_help_str(limit=200) == COMMANDS["ablate"][1]
     assert "Example:" in str(command.help)
+
+
+def test_clips_without_what_is_learned_are_refused_before_training(
+    discs: MakeDiscs, small: Small, moving: Path
+) -> None:
+    data = discs(classes={"background": 0, "ring": 1})
+    with pytest.raises(BadInput, match="no ring among"):
+        plan_ablation(data, small(), rows=("none",), clips=moving)

@@ -1,0 +1,81 @@
+"""An exported network, ours or anybody's, judged on a dataset as a training is: through the runtime it was made for."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.dataset import Model, Soft
+from masksmith import upsampling
+from masksmith.errors import BadInput
+from masksmith.images import Image, resize_image
+from masksmith.runtimes import RUNTIMES, open_model
+
+SUFFIXES = frozenset(suffix for suffixes in RUNTIMES.values() for suffix in suffixes)
+"""The kinds of file that are exported networks."""
+
+
+def is_exported(path: Path) -> bool:
+    """Whether a path names an exported file: by its suffix; ``.pt``, which weights may have too, by its content."""
+    if path.is_dir() or path.suffix.lower() not in SUFFIXES:
+        return False
+    if path.suffix.lower() != ".pt":
+        return True
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("constants.pkl") for name in archive.namelist())  # TorchScript keeps code apart
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+class Deployed:
+    """Soft masks at the picture's size from an exported file; a plain bilinear enlargement, as for a training.
+
+    Args:
+        path: as :func:`masksmith.runtimes.open_model`.
+
+    Raises:
+        BadInput, EnvironmentFault: as :func:`masksmith.runtimes.open_model`; a network of several foreground classes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._network = open_model(path)
+        classes = int(self._network.meta.get("classes") or 2)
+        if classes > 2:
+            found = f"one that tells {classes} classes apart"
+            raise BadInput(path, "an exported network of one foreground", found, "judge the run it was exported from")
+        self.carries = self._network.prior is not None
+
+    def __call__(self, image: Image, prior: Soft | None = None) -> Soft:
+        """The foreground's probability (H, W) of (H, W, 3) uint8 RGB, with the mask (h, w) of the frame before."""
+        network = self._network
+        before = None
+        if network.prior is not None and prior is not None:
+            before = network.prepare_prior(upsampling.enlarge(prior, *network.size))
+        small = resize_image(image, *network.size)
+        return upsampling.enlarge(network.run(network.prepare(small), before), *image.shape[:2])
+
+    def many(self, pictures: Sequence[Image]) -> list[Soft]:
+        """Each by itself, without a prior."""
+        return [self(picture) for picture in pictures]
+
+
+def as_model(path: Path) -> Model:
+    """An exported file as :class:`evaluation.dataset.Model`.
+
+    Raises:
+        BadInput, EnvironmentFault: as :class:`Deployed`.
+    """
+    network = Deployed(path)
+    return Model(network.many, network if network.carries else None)
+
+
+def named_foreground(path: Path) -> list[str] | None:
+    """The foreground classes that the file itself names; None where it names none.
+
+    Raises:
+        BadInput, EnvironmentFault: as :func:`masksmith.runtimes.open_model`.
+    """
+    named = open_model(path).meta.get("foreground")
+    return [named] if isinstance(named, str) else [str(name) for name in named] if named else None
