@@ -9,21 +9,12 @@ import pytest
 
 from evaluation import pictures, reel, region, report, temporal
 from evaluation.counts import CountsBuilder, count_image
+from masksmith.demo.browser import ARGS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
 if not CHROMIUM:
     pytest.skip("no chromium on the path", allow_module_level=True)
-ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 EVIL = '<script>alert("x")</script>'
 FRAMES = 30
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from masksmith import cli
+from masksmith.demo.browser import ARGS
 from tests.masksmith import small_set
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -32,8 +33,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with sync_api.sync_playwright() as run:
         home = str(tmp_path_factory.mktemp("profile"))
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-        context = run.chromium.launch_persistent_context(home, executable_path=CHROMIUM, headless=True, args=options)
+        context = run.chromium.launch_persistent_context(home, executable_path=CHROMIUM, headless=True, args=ARGS)
         yield context
         context.close()
 
