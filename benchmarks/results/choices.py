@@ -1,0 +1,52 @@
+"""What the steps of the plan have in common: networks, sizes and names, and how a network is judged."""
+
+from __future__ import annotations
+
+from .step import OWN, Step
+
+EG1800, EASYPORTRAIT = OWN
+FEET = ("fastlinknet", "enet128", "linknet128", "mobileseg128", "teacher128")
+"""Runs on feet, one a network; but for the first, whose training has the document's size, at 128 x 128."""
+DISTILLED = ("fastlinknet128", "distilled128")
+"""The same network without and with a teacher, at equal steps."""
+PORTRAITS = (
+    "portrait_lcnet",
+    "portrait_lcnet_noprior",
+    "portrait_mnv3",
+    "portrait_mnv2",
+    "portrait_effb0",
+    "portrait_efflite0",
+)
+LONGER = PORTRAITS[2:5]
+"""Variants that the time set aside has no room for."""
+UNETS = ("unet_resnext50", "unet_resnet152", "unet_effb0")
+STREETS = ("camvid", "camvid-drives")
+RATIOS = (30, 50, 70)
+SIZES = (320, 160, 64, 32)
+WIDTHS = (0.25, 0.5, 0.75, 1.0)
+TABLES = ("sets", "P", "F", "R", "C", "N", "scale")
+DRIVER = "python -m benchmarks.results"
+SETS = {"vikram": "vikram/audit", "eg8": "eg8", "feet": "feet", "realfeet": "realfeet/prepare"}
+"""Folder of a dataset -> the step after which it is ready."""
+
+
+def network_of(run: str) -> str:
+    """The network of a run on feet: ``enet`` of ``enet128``."""
+    return "fastlinknet" if run in DISTILLED else run.removesuffix("128")
+
+
+def evaluation(
+    run: str, at: str, data: str, split: str, table: str, needs: tuple[str, ...], takes: str = "", beyond: bool = False
+) -> Step:
+    """The step that judges a run on a split of a dataset."""
+    return Step(
+        at,
+        table,
+        f"masksmith evaluate --model {run} --data {data} --split {split} --boundary --out {at} --json",
+        1.5,
+        needs=needs,
+        sets=(data,),
+        makes=(f"{at}/counts.parquet",),
+        takes=takes,
+        beyond=beyond,
+    )

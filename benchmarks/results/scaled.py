@@ -1,0 +1,131 @@
+"""The section of the page on growing: the cost model, what it is checked against, and 100 million images by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cells import NONE, Table, markdown, number, provenance
+from .records import Records
+from .tables import STEPS, absent
+
+_STEP = "scaling"
+_PARTS = {
+    "save": "writing a manifest with its split proof",
+    "load": "reading it whole",
+    "split": "split by subject and floor",
+    "audit": "audit",
+    "plan": "the list of scenes before generation starts",
+    "receipts": "receipts, written and looked through",
+}
+_RECKONED = (
+    ("generate_core_hours", "generation, hours of one core", 0),
+    ("generate_hours", "generation, hours of the cluster", 2),
+    ("evaluate_core_hours", "evaluation, hours of one core", 0),
+    ("evaluate_hours", "evaluation, hours of the cluster", 2),
+    ("terabytes", "images and masks, TB", 2),
+    ("upload_hours_at_least", "sending them, hours at least", 2),
+    ("objects_in_tars", "objects, in tar shards", 0),
+    ("objects_as_files", "objects, as files of their own", 0),
+    ("manifest_gb", "manifest, GB", 1),
+    ("receipts", "receipts", 0),
+    ("receipts_lists", "requests to list them", 0),
+    ("receipts_read_minutes", "reading the receipts when going on, minutes", 1),
+    ("rows_read_minutes", "reading the shards' rows one after another for the manifest, minutes", 1),
+    ("save_hours", "writing the manifest, hours of one core", 2),
+    ("split_hours", "split, hours of one core", 2),
+    ("audit_hours", "audit, hours of one core", 2),
+)
+
+
+def lines(records: Records) -> list[str]:
+    """The section's lines."""
+    made = ["## Growing: what 100 million images would need", ""]
+    if _STEP not in records:
+        made += [f"Nothing is measured yet ({absent(records, _STEP)}): `{STEPS[_STEP].command}`.", ""]
+        return made
+    for table in (_model(records), _rows(records), _reckoned(records)):
+        made += markdown(table)
+    made += [*_limits(records), ""]
+    return [*made, *provenance(records.of([STEPS[_STEP]]))]
+
+
+def _model(records: Records) -> Table:
+    rows = []
+    for name in ("generate", "evaluate"):
+        for size in records.figure(_STEP, name, "sizes") or []:
+            size_bytes = size.get("bytes_an_image", size.get("bytes_a_row"))
+            rows.append(
+                (
+                    f"{name}, {size['count']:,}",
+                    number(size["cpu_s"], 1),
+                    number(size["over_model"], 3),
+                    number(size["count"] / size["cpu_s"], 0),
+                    number(size["peak_mb"], 0),
+                    number(size_bytes, 0),
+                )
+            )
+    models = []
+    for name in ("generate", "evaluate"):
+        model = records.figure(_STEP, name, "model") or {}
+        models.append(f"{name} {model.get('fixed', 0):.1f} s + {1000 * model.get('each', 0):.2f} ms an image")
+    return Table(
+        "Cost model",
+        f"Processor time of one core: {'; '.join(models)}, from the two smallest sizes; the others check it. Scenes "
+        "are 256 x 256; pairs that are evaluated 512 x 512. Bytes: picture and mask of a scene; a row of counts.",
+        ("work and size", "processor s", "over the model", "images a core and s", "peak MB", "bytes an image"),
+        tuple(rows),
+        (_STEP,),
+    )
+
+
+def _rows(records: Records) -> Table:
+    rows = []
+    found: dict[str, Any] = records.figure(_STEP, "rows") or {}
+    for name, what in _PARTS.items():
+        for count in sorted(found, key=int):
+            part = found[count][name]
+            size = number(part.get("bytes_a_row"), 0) if name == "save" else NONE
+            cells = (number(part["cpu_s"], 2), number(part["peak_mb"], 0), number(int(count) / part["cpu_s"], 0), size)
+            rows.append((f"{what}, {int(count):,}", *cells))
+    return Table(
+        "Manifests without images",
+        "Made-up rows, each part in a process of its own; receipts are one to a thousand images.",
+        ("part and rows", "processor s", "peak MB", "rows a s", "bytes a row"),
+        tuple(rows),
+        (_STEP,),
+    )
+
+
+def _reckoned(records: Records) -> Table:
+    found = records.figure(_STEP, "reckoned") or {}
+    assumed = records.figure(_STEP, "assumed") or {}
+    told = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in sorted(assumed.items()))
+    return Table(
+        "100 million images on a Ray cluster with an object store",
+        f"Reckoned, not run: by the costs above, and by what is assumed of the cluster: {told}.",
+        ("what", "by the model"),
+        tuple((what, number(found.get(name), digits)) for name, what, digits in _RECKONED),
+        (_STEP,),
+    )
+
+
+def _limits(records: Records) -> list[str]:
+    """What ends where, said from the measured memory a row."""
+    head = (records.figure(_STEP, "assumed") or {}).get("head_gb", 0)
+    made = [f"Limits found, with {head:g} GB on the machine that plans and writes the manifest:", ""]
+    for limit in records.figure(_STEP, "limits") or []:
+        rows = limit.get("rows_in_memory")
+        if not rows:
+            made.append(f"- {_PARTS[limit['part']]}: memory does not grow with the rows.")
+            continue
+        verdict = "holds 100 million" if limit["gb_at_target"] <= head else "does not hold 100 million"
+        made.append(
+            f"- {_PARTS[limit['part']]}: {limit['bytes_a_row']:.0f} bytes a row, {limit['gb_at_target']:.1f} GB for "
+            f"100 million; {verdict}, ends at about {rows / 1e6:,.0f} million."
+        )
+    made += [
+        "",
+        "Beyond these: a manifest a part (by `generate --seed`, merged with `masksmith manifest merge` where it fits), "
+        "and splits by part: a foot or floor lies in one part alone.",
+    ]
+    return made
