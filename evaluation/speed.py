@@ -37,12 +37,14 @@ class Candidate:
         name: in the table.
         path, runtime: as :func:`masksmith.runtimes.open_model` takes them.
         size: (height, width) in pixels for a model of any size; None = its own.
+        form: how the file was made, in words; empty = it was given.
     """
 
     name: str
     path: str
     runtime: str = "auto"
     size: tuple[int, int] | None = None
+    form: str = ""
 
 
 @dataclass(frozen=True)

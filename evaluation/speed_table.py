@@ -25,7 +25,7 @@ def rows(
     ious: Mapping[str, float] | None = None,
     against: str | None = None,
 ) -> list[dict[str, Any]]:
-    """A row a model: times, ``params``, ``mflops``, ``size_mb``, ``peak_mb``, ``iou`` and ``ratio``.
+    """A row a model: times, ``form``, ``params``, ``mflops``, ``size_mb``, ``peak_mb``, ``iou`` and ``ratio``.
 
     ``ratio`` is its frames a second over those of the first model that was not exported here, or over the first
     model's where there is no other.
@@ -44,6 +44,7 @@ def rows(
         made.append(
             {
                 **timing.row(clock, quota),
+                "form": candidate.form or "as given",
                 "params": effort.params,
                 "mflops": None if effort.flops is None else effort.flops / 1e6,
                 "size_mb": effort.size_bytes / 1e6,

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from masksmith import console
-from masksmith.errors import BadInput, EnvironmentFault, UsageProblem, unknown_choice
+from masksmith.errors import BadInput, CheckFailed, EnvironmentFault, UsageProblem, unknown_choice
 from masksmith.runtimes import RUNTIMES
 
 if TYPE_CHECKING:
     from evaluation.speed import Candidate
+    from trainers.export.deployed import Form
+    from trainers.networks.layers import Network
 
 FORMAT_OF = {"onnxruntime": "onnx", "openvino": "openvino", "litert": "tflite", "torch": "torch"}
 RANDOM = "random:"
@@ -89,10 +91,25 @@ def _exported(text: str, wanted: Sequence[str], size: tuple[int, int] | None, fo
         to = FORMAT_OF[runtime]
         shape = "" if size is None else f"-{size[0]}x{size[1]}"
         place = folder / f"{network.name}{shape}{FORMATS[to]}"
+        form = Form(to=to, size=size, relu=relu)
         try:
-            job.export(network, Form(to=to, size=size, relu=relu), place, run=run, latency=0)
-        except (BadInput, EnvironmentFault) as fault:
+            written = _written(network, form, place, run)
+        except (BadInput, EnvironmentFault, CheckFailed) as fault:
             console.warn(f"{label} is left out in {runtime}: {fault}")
             continue
-        made.append(Candidate(label, str(place), runtime))
+        made.append(Candidate(label, str(place), runtime, form=written))
     return made
+
+
+def _written(network: Network, form: Form, place: Path, run: Path | None) -> str:
+    """Export a network for its runtime, and say how; TFLite by our own writer first, which needs no converter."""
+    from trainers.export import job
+
+    try:
+        made = job.export(network, form, place, run=run, latency=0, browser=form.to == "tflite")
+    except BadInput:
+        if form.to != "tflite":
+            raise
+        made = job.export(network, form, place, run=run, latency=0)
+    writer = made.card.get("writer")
+    return f"exported to {form.to}" + (f", {writer}" if writer else "")

@@ -12,6 +12,7 @@ from masksmith import console, options
 from masksmith.commands.export import frame_size
 from masksmith.errors import unknown_choice
 
+BY_HAND = "operator by operator"
 PATH = click.Path(path_type=Path)
 
 
@@ -152,5 +153,8 @@ def _show(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
             for row in rows
         ],
     )
+    written = dict.fromkeys(f"{row['model']} in {row['runtime']}" for row in rows if BY_HAND in row["form"])
+    if written:
+        console.say(f"TFLite written {BY_HAND}, without the converter: {', '.join(written)}")
     if rows:
         console.say(f"ratio: frames a second over those of {rows[0]['ratio_to']}")

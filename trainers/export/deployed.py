@@ -173,7 +173,11 @@ class Deployed(nn.Module):
         return prior.reshape(1, 1, *self.size)
 
     def _probabilities(self, logits: Tensor) -> Tensor:
-        return logits.softmax(1) if self.several else foreground(logits)[:, None]
+        if self.several:
+            return logits.softmax(1)
+        if logits.shape[1] == 2:  # as `foreground` has it, with all four sides kept
+            return (logits[:, 1:] - logits[:, :1]).sigmoid()
+        return foreground(logits)[:, None]
 
     def describe(self, more: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """What is written into the file, under ``masksmith_json``."""

@@ -18,7 +18,7 @@ from trainers.export.checking import Check, Sample
 from trainers.export.deployed import FORMATS, Deployed, Form
 from trainers.export.folding import with_relu
 from trainers.export.quantise import quantise
-from trainers.export.tflite import convert
+from trainers.export.tflite import convert, there
 from trainers.export.writing import onnx_graph, write_onnx, write_openvino, write_torch
 from trainers.models import build, count_flops, count_parameters
 from trainers.networks.layers import Network
@@ -26,6 +26,8 @@ from trainers.networks.layers import Network
 LATENCY_RUNS = 50
 MADE_UP = 4
 """Pictures the check is made on where no data is given."""
+BY_HAND, CONVERTED = "operator by operator", "litert-torch"
+"""Who wrote a TFLite file, in its card."""
 CALIBRATION = 64
 """Pictures at most that 8 bits are calibrated on."""
 
@@ -79,7 +81,8 @@ def export(
         split: of the data to check on; 8 bits are calibrated on ``train`` where there is one.
         samples: pictures to check on.
         latency: runs for the card's latency; 0 = none.
-        browser: a TFLite file written operator by operator (:mod:`trainers.export.web`), without the converter.
+        browser: a TFLite file written operator by operator (:mod:`trainers.export.web`), without the converter. Any
+            TFLite file without pre- and post-processing is where the converter is not there, and that is said.
         say: told what is going on.
 
     Raises:
@@ -95,6 +98,10 @@ def export(
     if browser and (form.to != "tflite" or form.pre or form.post):
         raise UsageProblem("the form for browsers is TFLite, and pre- and post-processing is the page's")
     files.writable(out.parent)
+    by_hand = browser
+    if form.to == "tflite" and not (browser or form.pre or form.post or there()):
+        say("the TFLite converter is not there (make tflite-env): written operator by operator, as --for web is")
+        by_hand = True
     made = Deployed(network, form)
     meta = made.describe(_about(network, made, run))
     trained_on = dataset.trained_on(run) if run is not None else None
@@ -106,7 +113,7 @@ def export(
     say(f"writing {out}")
     if form.to == "torch":
         write_torch(made, out, meta)
-    elif browser:
+    elif by_hand:
         first = Deployed(network, replace(form, to="onnx", layout="nchw"))
         files.write_bytes(out, web.write(onnx_graph(first, meta), meta))
     elif form.to == "tflite":
@@ -119,12 +126,14 @@ def export(
             write_onnx(graph, out)
         else:
             write_openvino(graph, out, meta)
-    described = {
+    described: dict[str, Any] = {
         "meta": meta,
         "origin": card.origin(run),
         "network": {"params": meta["params"], "mflops": meta["flops"] / 1e6},
         "folded": made.folded,
     }
+    if form.to == "tflite":
+        described["writer"] = BY_HAND if by_hand else CONVERTED
     if form.to == "tflite":  # its description stands in the card alone
         files.write_json(out.with_name(out.name + ".json"), {"meta": meta})
     say(f"comparing with PyTorch on {len(pictures)} {'pictures' if data is not None else 'made-up pictures'}")

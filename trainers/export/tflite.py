@@ -46,6 +46,15 @@ def interpreter() -> Path:
     )
 
 
+def there() -> bool:
+    """Whether the converter's environment is there."""
+    try:
+        interpreter()
+    except EnvironmentFault:
+        return False
+    return True
+
+
 def convert(made: Deployed, out: Path) -> None:
     """Write a TFLite file, channels last, in 32 bits.
 

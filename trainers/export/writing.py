@@ -11,8 +11,10 @@ import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
+import torch.onnx.utils as onnx_registry
 
 from masksmith import files
 from masksmith.errors import BadInput, EnvironmentFault
@@ -39,6 +41,7 @@ def onnx_graph(made: Deployed, meta: Mapping[str, Any]) -> Any:
             {0: "batch", 1: "height", 2: "width"} if made.form.post else {0: "batch", 2: "height", 3: "width"}
         )
     held = io.BytesIO()
+    onnx_registry.register_custom_op_symbolic("aten::channel_shuffle", _channel_shuffle, OPSET)
     try:
         with _quiet():
             torch.onnx.export(
@@ -94,6 +97,20 @@ def write_torch(made: Deployed, place: Path, meta: Mapping[str, Any]) -> None:
     files.write_bytes(place, held.getvalue())
 
 
+@torch.onnx.symbolic_helper.parse_args("v", "i")
+def _channel_shuffle(graph: Any, values: Any, groups: int) -> Any:
+    """ONNX has no such operator: (B, groups, C / groups, H, W) with its second and third side exchanged."""
+
+    def fixed(*numbers: int) -> Any:
+        return graph.op("Constant", value_t=torch.tensor(numbers))
+
+    whole = graph.op("Shape", values)
+    sides = graph.op("Slice", whole, fixed(2), fixed(4))
+    apart = graph.op("Concat", fixed(0, groups, -1), sides, axis_i=0)
+    rows = graph.op("Transpose", graph.op("Reshape", values, apart), perm_i=[0, 2, 1, 3, 4])
+    return graph.op("Reshape", rows, whole)
+
+
 def _tidy(graph: Any) -> None:
     """Take out what copies a constant: exporters write one weight once and point at it, quantisers stumble."""
     constants = {held.name for held in graph.graph.initializer}
@@ -109,8 +126,8 @@ def _tidy(graph: Any) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Tracing warns of shapes that become constants, which is meant, and of its own age."""
-    with warnings.catch_warnings():
+    """Tracing warns of shapes that become constants, which is meant, and of its own age; refusals print the graph."""
+    with warnings.catch_warnings(), mock.patch.object(torch._C, "_jit_onnx_log", lambda *_: None):
         warnings.simplefilter("ignore")
         yield
 

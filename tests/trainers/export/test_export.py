@@ -160,6 +160,25 @@ def test_an_operator_that_onnx_lacks_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_shuffled_channels_become_operators_that_onnx_has_and_nothing_is_printed(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = build("sinet", seed=0).eval()
+    small.size = (SIDE, SIDE)
+    made = job.export(small, Form(), tmp_path / "model.onnx", latency=0)
+    assert made.check.max_error < 1e-5
+
+    class Refused(Network):
+        name, size = "refused", (32, 32)
+
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return torch.special.bessel_j0(image[:, :1])
+
+    with pytest.raises(BadInput, match="bessel"):
+        job.export(Refused(2, 1).eval(), Form(), tmp_path / "odd.onnx")
+    assert capfd.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"to": "onx"}, {"pre": True, "layout": "nchw"}, {"to": "torch", "int8": True}, {"to": "tflite", "dynamic": True}],

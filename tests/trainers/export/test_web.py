@@ -27,6 +27,25 @@ def test_the_file_for_browsers_answers_as_pytorch_does(tmp_path, capsys, model):
     assert ("prior" in opened.meta["inputs"]) == (opened.prior is not None)
 
 
+@pytest.mark.parametrize("model", ["portrait_mnv3", "peopleseg_deeplab", "fastlinknet"])
+def test_networks_with_other_operators_are_written_too(tmp_path, capsys, model):
+    path = tmp_path / "net.tflite"
+    given = ["--model", model, "--random", "--for", "web", "--size", "64", "--latency", "0", "--json"]
+    assert run("export", *given, "--out", path) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["check"]["max_error"] < 1e-3
+    assert card["writer"] == "operator by operator"
+
+
+def test_without_the_converter_a_file_is_written_all_the_same_and_that_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MASKSMITH_TFLITE_ENV", str(tmp_path / "absent"))
+    given = ["--model", "portrait_lcnet", "--random", "--to", "tflite", "--size", "64", "--latency", "0"]
+    assert run("export", *given, "--out", tmp_path / "net.tflite", "--json") == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["writer"] == "operator by operator"
+    assert "make tflite-env" in told.err
+
+
 def test_the_same_weights_give_the_same_bytes_and_a_mask_that_follows_the_prior(tmp_path):
     paths = [tmp_path / name for name in ("a.tflite", "b.tflite", "c.onnx")]
     given = ["export", "--model", "portrait_lcnet", "--random", "--size", "64", "--latency", "0"]
