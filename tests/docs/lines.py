@@ -140,9 +140,11 @@ def _a_run() -> None:
 
 def _portraits() -> None:
     shutil.copytree("people", "portraits")
+    _typed("split", "portraits", "--by", "subject")
 
 
 def _a_small_run() -> None:
+    _typed("split", "people", "--by", "subject")
     line = f"train --preset cepeopleseg2021 --data people --out people-run {_QUICK} --set start=random"
     _typed(*line.split())
 
@@ -221,11 +223,11 @@ LINES: dict[str, Row] = {
     "masksmith models": Row(slow=True),
     "masksmith priors feet --preview priors.png": Row("masksmith priors feet --preview priors.png --size 64"),
     "masksmith priors feet --out feet-priors --model run": Row(
-        "masksmith priors feet --out feet-priors --model run --size 32", slow=True
+        "masksmith priors feet --out feet-priors --model run --size 32"
     ),
-    _TRAIN: Row(_in(_TRAIN).replace("--out run", "--out feet-run"), slow=True),
-    _PHOTOS: Row(_in(_PHOTOS), slow=True),
-    _DISTILL: Row(_in(_DISTILL), slow=True),
+    _TRAIN: Row(_in(_TRAIN).replace("--out run", "--out feet-run")),
+    _PHOTOS: Row(_in(_PHOTOS)),
+    _DISTILL: Row(_in(_DISTILL)),
     _TUNE: Row(
         "masksmith tune --preset demborg2018 --data feet --trials 1 --steps 1 --validations 1 --teacher photos "
         f"--out search {_TRIAL}",
