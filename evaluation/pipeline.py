@@ -25,12 +25,12 @@ from evaluation.quota import Limit
 from masksmith import processor, upsampling
 from masksmith.errors import BadInput, UsageProblem
 from masksmith.exported import Model
+from masksmith.frames import Video
 from masksmith.images import Image, list_images, read_image
 from masksmith.overlay import Composite
 from masksmith.runtimes import open_model
 from masksmith.skipping import WARM_UP, FrameSkipper
 from masksmith.upsampling import Soft
-from masksmith.video import read_frames
 
 STAGES = ("decode", "skip", "resize", "network", "upsample", "composite")
 UPSAMPLERS = ("sharp", "bilinear")
@@ -115,7 +115,7 @@ def frames_of(video: str, count: int, at: tuple[int, int] | None) -> Iterator[Im
     """At most ``count`` frames (H, W, 3) of a video or a folder, brought to the size ``at``.
 
     Raises:
-        BadInput: not a video, a damaged one, or a folder without pictures.
+        BadInput: not a video, one that is damaged or cut off before there are so many, or a folder without pictures.
     """
     place = Path(video)
     if place.is_dir():
@@ -124,12 +124,18 @@ def frames_of(video: str, count: int, at: tuple[int, int] | None) -> Iterator[Im
             raise BadInput(place, "a video or a folder of frames", "a folder without pictures", "check the path")
         source: Iterator[Image] = (read_image(path) for path in paths)
     else:
-        source = read_frames(place)
+        source = _whole(Video(place))
     for frame in islice(source, count):
         if at is not None and frame.shape[:2] != at:
             yield np.asarray(cv2.resize(frame, (at[1], at[0]), interpolation=cv2.INTER_AREA), np.uint8)
         else:
             yield frame
+
+
+def _whole(video: Video) -> Iterator[Image]:
+    yield from video
+    if video.fault:
+        raise BadInput(video.path, "a whole video", video.fault, "ask for fewer --frames, or copy it again")
 
 
 def run(film: Film, model: Model, frames: Iterator[Image]) -> Reel:

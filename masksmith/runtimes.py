@@ -265,7 +265,9 @@ def _refused(place: Path, text: str) -> BadInput:
     patterns = (
         r"Could not find an implementation for (?:the node )?\S*?:?([A-Z]\w+)\(",
         r"[Nn]o [Oo]p registered for (\w+)",
+        r"(\w+)\(-?\d+\) is not a registered function/op",
         r"No translator found for (\w+) node",
+        r"No conversion rule found for operations: ([\w.]+)",
         r"unresolved custom op: (\w+)",
         r"operation (?:set )?\"?(\w+)\"? is not supported",
         r"not supported.*?:\s*([\w.]+)\b",
@@ -277,5 +279,7 @@ def _refused(place: Path, text: str) -> BadInput:
             return BadInput(
                 place, "operators that the runtime knows", f"the unsupported {name}", "try another --runtime"
             )
-    line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
+    # OpenVINO begins with places in its own source
+    lines = [part.strip() for part in text.splitlines() if part.strip() and not part.startswith("Exception from")]
+    line = lines[0] if lines else "no reason given"
     return BadInput(place, "a whole model file", f"one that does not load ({line[:160]})", "export or copy it again")
