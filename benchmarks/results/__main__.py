@@ -13,8 +13,8 @@ from masksmith.errors import MasksmithError, unknown_choice
 
 from . import figures, page, running
 from .choices import TABLES
+from .ledger import FOLDER, Records
 from .plan import steps
-from .records import FOLDER, Records
 from .step import ROOT, Step
 
 PAGE = ROOT / "RESULTS.md"

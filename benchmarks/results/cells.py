@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .records import Record
+from .ledger import Record
 from .step import Step
 
 NONE = "–"

@@ -21,7 +21,8 @@ LONGER = PORTRAITS[2:5]
 """Variants that the time set aside has no room for."""
 UNETS = ("unet_resnext50", "unet_resnet152", "unet_effb0")
 STREETS = ("camvid", "camvid-drives")
-RATIOS = (30, 50, 70)
+RATIOS = (0, 30, 50, 70)
+"""Percent of the channels taken; 0 is trained on for as long as the others."""
 SIZES = (320, 160, 64, 32)
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 TABLES = ("sets", "P", "F", "R", "C", "N", "scale")

@@ -10,7 +10,7 @@ from typing import Any
 from masksmith import files
 
 from .choices import FEET, network_of
-from .records import Records
+from .ledger import Records
 
 MARK = "Records"
 """The PNG's text that holds the digest."""

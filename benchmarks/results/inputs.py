@@ -59,7 +59,7 @@ def faces(source: Path, to: Path) -> str:
         for photo in sorted(person.glob("*.pgm")):
             target = to / side / person.name / f"{person.name}_{int(photo.stem):04d}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
-            with Image.open(photo) as picture, files.atomic(target) as part:
+            with Image.open(photo) as picture, files.atomic(target, durable=False) as part:
                 picture.save(part, format="PNG")
     lines = []
     for fold in range(FOLDS):

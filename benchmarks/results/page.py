@@ -10,9 +10,10 @@ from masksmith import files
 from . import cells, figures, more_tables, scaled, tables
 from .cells import Table
 from .claims import SOURCES
+from .ledger import Records
 from .peers import GROUPS, Group
 from .plan import steps
-from .records import Records
+from .step import Step
 
 _HEAD = """# Results
 
@@ -104,7 +105,7 @@ def _commands(records: Records, names: Iterable[str]) -> list[str]:
     return ["<details><summary>Commands</summary>", "", *cells.provenance(records.of(wanted)), "</details>", ""]
 
 
-def _with_needs(names: Sequence[str], every: dict[str, cells.Step]) -> Iterable[str]:
+def _with_needs(names: Sequence[str], every: dict[str, Step]) -> Iterable[str]:
     for name in names:
         yield from _with_needs(every[name].needs, every)
         yield name

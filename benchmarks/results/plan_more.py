@@ -35,7 +35,7 @@ def feet() -> Iterable[Step]:
     common = "--preset demborg2018 --model fastlinknet --data feet --set size=128 --set epochs=8 --seed 1"
     taught = "--teacher runs/linknet128 --temperature 3 --lambda 1"
     for run, words, minutes, needs in (
-        ("fastlinknet128", "train", 2, ()),
+        ("fastlinknet128", "train", 3, ()),
         ("distilled128", f"distill {taught}", 6, ("train/linknet128",)),
     ):
         yield Step(
@@ -115,8 +115,8 @@ def silhouettes() -> Iterable[Step]:
                 f"train/{model}-{name}",
                 "R",
                 f"masksmith train --preset resnext2021 --model {model} --data {name} --start random --set size=128 "
-                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 1 --seed 1 --out {run} --json",
-                1,
+                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 0.75 --seed 1 --out {run} --json",
+                0.75,
                 needs=(SETS.get(name, name),),
                 sets=(name,),
                 makes=(f"{run}/best.safetensors",),
@@ -152,25 +152,25 @@ def calls() -> Iterable[Step]:
     )
     yield evaluation("runs/sparse", "eval/sparse", "vikram", "test", "C", ("train/sparse",))
     for ratio in RATIOS:
-        run = f"pruned{ratio}"
+        run, share = f"pruned{ratio:02d}", f"0.{ratio}" if ratio else "0"
         yield Step(
             f"prune/{run}",
             "C",
-            f"masksmith prune runs/sparse --ratio 0.{ratio} --data vikram --minutes 4 --out runs/{run} --json",
+            f"masksmith prune runs/sparse --ratio {share} --data vikram --minutes 4 --out runs/{run} --json",
             4,
             needs=("train/sparse",),
             sets=("vikram",),
             makes=(f"runs/{run}/best.safetensors",),
         )
         yield evaluation(f"runs/{run}", f"eval/{run}", "vikram", "test", "C", (f"prune/{run}",))
-    runs = " ".join(f"runs/pruned{ratio}" for ratio in RATIOS)
+    runs = " ".join(f"runs/pruned{ratio:02d}" for ratio in RATIOS)
     yield Step(
         "speed/people",
         "C",
         f"masksmith bench speed runs/sparse {runs} random:peopleseg_deeplab --cpu-quota 10 --runs 100 --warm-up 5 "
         "--runtimes openvino --no-memory --json",
         2,
-        needs=tuple(f"prune/pruned{ratio}" for ratio in RATIOS),
+        needs=tuple(f"prune/pruned{ratio:02d}" for ratio in RATIOS),
     )
     yield Step(
         "speed/sizes",
@@ -203,7 +203,7 @@ def calls() -> Iterable[Step]:
         yield Step(
             f"eval/people-{size}",
             "C",
-            f"masksmith evaluate predicted/{size} --data vikram --split test --json",
+            f"masksmith evaluate predicted/{size}/masks --data vikram --split test --common --json",
             0.2,
             needs=(f"predict/{size}",),
             sets=("vikram",),
@@ -222,7 +222,7 @@ def calls() -> Iterable[Step]:
     yield Step(
         "skipping",
         "C",
-        f"masksmith jitter predicted/dance {truth} --frames {frames} --skip-curve 0,50,80,95 --json",
+        f"masksmith jitter predicted/dance/masks {truth} --frames {frames} --skip-curve 0,50,80,95 --json",
         1,
         needs=("predict/dance",),
         files=(frames, truth),

@@ -21,7 +21,7 @@ from typing import Any
 from masksmith import files
 from masksmith.errors import BadInput, MasksmithError
 
-from .records import Record, kept, read, save, seed_of
+from .ledger import Record, kept, read, save, seed_of
 from .step import DATA, OWN, ROOT, Step, filled
 
 RECEIPTS = ".results"
@@ -73,8 +73,9 @@ class Workshop:
         spent = time.monotonic() - start
         told = done.stdout.decode("utf-8", "replace")
         if done.returncode not in step.ends:
-            last = (told.strip().splitlines() or ["see its messages above"])[-1]
-            raise BadInput(step.command, "a command that succeeds", f"exit code {done.returncode}: {last}", "mend it")
+            raise BadInput(
+                step.command, "a command that succeeds", f"exit code {done.returncode}", "see its messages above"
+            )
         for made in step.makes:
             if not (self.work / made).exists():
                 raise BadInput(self.work / made, f"what {step.id} makes", "nothing", "delete its receipt and try again")

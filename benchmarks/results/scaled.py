@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .cells import NONE, Table, markdown, number, provenance
-from .records import Records
+from .ledger import Records
 from .tables import STEPS, absent
 
 _STEP = "scaling"
@@ -50,7 +50,7 @@ def lines(records: Records) -> list[str]:
 
 
 def _model(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name in ("generate", "evaluate"):
         for size in records.figure(_STEP, name, "sizes") or []:
             size_bytes = size.get("bytes_an_image", size.get("bytes_a_row"))
@@ -79,7 +79,7 @@ def _model(records: Records) -> Table:
 
 
 def _rows(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     found: dict[str, Any] = records.figure(_STEP, "rows") or {}
     for name, what in _PARTS.items():
         for count in sorted(found, key=int):

@@ -9,8 +9,8 @@ from .cells import NONE, Table, beside, between, not_run, number, percent
 from .choices import DISTILLED, FEET, LONGER, PORTRAITS, network_of
 from .claims import FEET as CLAIMED_FEET
 from .claims import PORTRAIT
+from .ledger import Records
 from .plan import steps
-from .records import Records
 
 FOUR = ("iou_fg_image", "miou_image", "iou_fg_dataset", "miou_dataset")
 STEPS = {step.id: step for step in steps()}
@@ -66,7 +66,7 @@ def evaluation_of(model: str) -> str:
 
 
 def _variants(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for model in PORTRAITS:
         size, said, at = model_size(records, model), PORTRAIT.get(model, {}), evaluation_of(model)
         score = records.figure(at, "iou_fg_image")
@@ -119,7 +119,7 @@ def _variants(records: Records) -> Table:
 
 
 def _prior(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row in ("paper", "none"):
         found = records.row("prior", row=row)
         stills, clips = found.get("stills") or {}, found.get("clips") or {}
@@ -151,7 +151,7 @@ def _said_of_prior(records: Records) -> str:
 
 
 def _four(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for row, what in (("paper", "with the previous mask"), ("none", "without")):
         for name, data in (("vikram", "portraits at hand, test"), ("eg8", "eight pairs of EG1800, test only")):
             at = f"eval/{row}-{name}"
@@ -170,7 +170,7 @@ def _four(records: Records) -> Table:
 
 
 def _own_sets(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, column in (("eg1800", "eg1800"), ("easyportrait-v1", "easyportrait")):
         for model in PORTRAITS[:5]:
             at = f"eval/{name}-{model}"
@@ -188,7 +188,7 @@ def _own_sets(records: Records) -> Table:
 
 
 def _speed(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     found = records.figure("speed/portraits", "rows") or []
     for row in sorted(found, key=lambda row: -row["fps"]):
         kind = "peer" if row.get("peer") else "ours"
@@ -218,7 +218,7 @@ def _said(values: tuple[float, ...]) -> str:
 
 
 def _networks(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for run in FEET:
         model = network_of(run)
         said = CLAIMED_FEET[model]
@@ -258,7 +258,7 @@ def _networks(records: Records) -> Table:
 
 
 def _feet_sizes(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for run in FEET:
         model = network_of(run)
         said, size = CLAIMED_FEET[model], model_size(records, model)
@@ -286,7 +286,7 @@ def _feet_sizes(records: Records) -> Table:
 
 
 def _distilled(records: Records) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for run, what in zip(DISTILLED, ("plain", "distilled from linknet128"), strict=True):
         made, real = f"eval/{run}-feet", f"eval/{run}-real"
         rows.append(
@@ -311,7 +311,7 @@ def _distilled(records: Records) -> Table:
 def _search(records: Records) -> Table:
     trials = records.figure("search", "trials") or []
     done = [trial for trial in trials if trial.get("state") == "done"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for trial in sorted(done, key=lambda trial: -(trial.get("score") or 0))[:5]:
         drawn = trial.get("drawn", trial)
         shown = (number(drawn.get(name), digits) for name, digits in (("lr", 6), ("dropout", 3)))

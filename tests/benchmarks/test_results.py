@@ -13,8 +13,8 @@ import pytest
 from benchmarks.results import cells, figures, page, peers, running
 from benchmarks.results.__main__ import PAGE, PICTURES, chosen
 from benchmarks.results.choices import TABLES
+from benchmarks.results.ledger import FOLDER, Record, Records, kept, save
 from benchmarks.results.plan import steps
-from benchmarks.results.records import FOLDER, Record, Records, kept, save
 from benchmarks.results.step import DATA, Step
 from masksmith.cli import COMMANDS, group
 from masksmith.errors import BadInput, UsageProblem

@@ -126,10 +126,10 @@ class Records:
         record = self.get(name)
         value: Any = None if record is None else record.figures
         for key in path:
-            inside = key in value if isinstance(value, Mapping) else isinstance(value, list) and key < len(value)
-            if not inside:
+            try:
+                value = value[key] if isinstance(value, Mapping | list) else None
+            except (KeyError, IndexError, TypeError):
                 return None
-            value = value[key]
         return value
 
     def row(self, step: str, /, **wanted: Any) -> dict[str, Any]:
