@@ -37,7 +37,8 @@ PLAN: dict[str, tuple[int, float, int, float]] = {
     "unet_resnet152": (128, 1e-3, 250, 0.97),
     "unet_effb0": (128, 2e-3, 250, 0.97),
     "peopleseg_fpn": (192, 3e-3, 400, 0.97),
-    "peopleseg_deeplab": (224, 3e-3, 400, 0.95),
+    # scored at stride 32: at 224 the best 7 x 7 scores that there are reach 0.92 on these pictures, at 448 0.97
+    "peopleseg_deeplab": (448, 3e-3, 400, 0.95),
     "sinet": (224, 5e-3, 500, 0.97),
     "portraitnet": (192, 2e-3, 300, 0.97),
 }
