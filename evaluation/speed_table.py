@@ -105,6 +105,22 @@ def _reported(place: Path) -> float:
     return values[0]
 
 
+def drawable(place: Path, ious: int) -> None:
+    """Refuse a picture that :func:`plot` could not draw, before anything is measured.
+
+    Args:
+        place: of the picture.
+        ious: how many models have an IoU.
+
+    Raises:
+        UsageProblem: none has, or another suffix.
+    """
+    if not ious:
+        raise UsageProblem("no IoU to draw: name some with --iou MODEL=VALUE or MODEL=report.json")
+    if place.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise UsageProblem(f"a picture is .png, .svg or .pdf, not {place.suffix or 'nothing'}")
+
+
 def plot(rows_: Sequence[Mapping[str, Any]], place: Path) -> int:
     """Draw IoU against latency, milliseconds on a logarithmic scale; returns how many models are in it.
 
@@ -116,10 +132,7 @@ def plot(rows_: Sequence[Mapping[str, Any]], place: Path) -> int:
         UsageProblem: no row has an IoU, or another suffix.
     """
     shown = [row for row in rows_ if row["iou"] is not None]
-    if not shown:
-        raise UsageProblem("no IoU to draw: name some with --iou MODEL=VALUE or MODEL=report.json")
-    if place.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise UsageProblem(f"a picture is .png, .svg or .pdf, not {place.suffix or 'nothing'}")
+    drawable(place, len(shown))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

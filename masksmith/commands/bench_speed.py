@@ -73,6 +73,8 @@ def speed(models: tuple[str, ...], as_json: bool, **given: Any) -> None:
     if against and against not in {Path(text).name.removeprefix("random:") for text in models}:
         raise unknown_choice("model", given["against"], models)
     told = dict(speed_table.read_iou(text) for text in given["ious"])
+    if given["picture"]:
+        speed_table.drawable(given["picture"], len(told))
     with tempfile.TemporaryDirectory() as folder:
         place = given["keep"] or Path(folder)
         chosen = bench_models.candidates(models, wanted, given["sizes"], place)
