@@ -138,11 +138,6 @@ def _a_run() -> None:
         _typed(*line.split())
 
 
-def _portraits() -> None:
-    shutil.copytree("people", "portraits")
-    _typed("split", "portraits", "--by", "subject")
-
-
 def _a_small_run() -> None:
     _typed("split", "people", "--by", "subject")
     line = f"train --preset cepeopleseg2021 --data people --out people-run {_QUICK} --set start=random"
@@ -167,7 +162,7 @@ _DISTILL = (
 )
 _TUNE = "masksmith tune --preset demborg2018 --data feet --trials 100 --steps 500 --teacher photos --out search"
 _PRUNE = "masksmith prune people-run --ratio 0.3 --data people --minutes 20 --out smaller"
-_ABLATE = "masksmith ablate --data portraits --clips moving --minutes 20 --out ablation"
+_ABLATE = "masksmith ablate --data feet --clips moving --minutes 20 --out ablation"
 _PEOPLE = (
     "masksmith prepare folders --from photos --to people --class-name person --subject-regex '(?P<subject>[^/_]+)_'"
 )
@@ -235,9 +230,8 @@ LINES: dict[str, Row] = {
     ),
     _PRUNE: Row(_in(_PRUNE), before=_a_small_run, slow=True),
     _ABLATE: Row(
-        "masksmith ablate --data portraits --clips moving --steps 1 --validations 1 --rows none,empty --out ablation "
+        "masksmith ablate --data feet --clips moving --steps 1 --validations 1 --rows none,empty --out ablation "
         f"{_TRIAL}",
-        before=_portraits,
         slow=True,
     ),
     # use
