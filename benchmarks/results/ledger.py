@@ -22,6 +22,8 @@ from .step import Step
 
 FOLDER = Path(__file__).resolve().parent / "records"
 _HEAVY = frozenset({"blocks", "per_frame", "resamples", "schema", "classes", "properties", "gallery", "cluster"})
+_COUNTED = frozenset({"leaks"})
+"""Lists of which a record keeps the number alone."""
 _FLAT = re.compile(r"\[[-+.\deE,\s]*\]")
 _SEED = re.compile(r"--seed (\d+)")
 
@@ -61,7 +63,11 @@ def kept(figures: Any, scrub: Mapping[str, str]) -> Any:
         scrub: text of a place -> what stands for it.
     """
     if isinstance(figures, Mapping):
-        return {key: kept(value, scrub) for key, value in figures.items() if key not in _HEAVY}
+        return {
+            key: len(value) if key in _COUNTED and isinstance(value, list) else kept(value, scrub)
+            for key, value in figures.items()
+            if key not in _HEAVY
+        }
     if isinstance(figures, list | tuple):
         return [kept(value, scrub) for value in figures]
     if isinstance(figures, str):

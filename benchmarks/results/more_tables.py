@@ -35,7 +35,7 @@ def silhouettes(records: Records) -> list[Table]:
     counts = {name: records.figure(f"eval/{UNETS[0]}-{name}", "images") for name in (*STREETS, "eg8")}
     told = ", ".join(f"{name} {n}" for name, n in counts.items() if n)
     leaks = records.figure("camvid/audit", "leaks")
-    proof = f" `masksmith audit` counts {len(leaks)} kinds of leak in it." if isinstance(leaks, list) and leaks else ""
+    proof = f" `masksmith audit` finds {leaks} leaking records in it." if isinstance(leaks, int) and leaks else ""
     return [
         Table(
             "Table R: three encoders on silhouettes",

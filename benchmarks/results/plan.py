@@ -128,8 +128,8 @@ def _portraits() -> Iterable[Step]:
         yield Step(
             f"train/{model}",
             "P",
-            f"masksmith train --preset pirshutuk2023 --model {model} --data vikram --set epochs=30 "
-            f"--set steps_per_epoch=50 --seed 1 --cache cache-vikram --out runs/{model} --json",
+            f"masksmith train --preset pirshutuk2023 --model {model} --data vikram --set epochs=25 "
+            f"--set steps_per_epoch=50 --set lr=0.004 --seed 1 --cache cache-vikram --out runs/{model} --json",
             60 if model == "portrait_effb0" else 40,
             needs=("vikram/audit",),
             sets=("vikram",),
@@ -161,17 +161,19 @@ def _own_portraits() -> Iterable[Step]:
         "eg1800": (
             EG1800,
             "--lists portraitnet",
+            30,
             "its photos: 1,879 of the 1,887 are behind links, most of them dead; a folder that has them as --eg1800, "
-            "and about 12 hours of one thread or half an hour of a GPU a network",
+            "and half an hour to an hour of one thread a network",
         ),
         "easyportrait-v1": (
             EASYPORTRAIT,
             "--classes portrait",
-            "20,000 photos (about 40 GB), fetched under their licence; their folder as --easyportrait, and days of one "
-            "thread or about three hours of a GPU a network",
+            240,
+            "20,000 photos (about 40 GB), fetched under their licence; their folder as --easyportrait, and four to "
+            "eight hours of one thread a network",
         ),
     }
-    for name, (folder, options, takes) in sets.items():
+    for name, (folder, options, minutes, takes) in sets.items():
         yield Step(
             f"{name}/prepare",
             "P",
@@ -188,7 +190,7 @@ def _own_portraits() -> Iterable[Step]:
                 f"train/{name}-{model}",
                 "P",
                 f"masksmith train --preset pirshutuk2023 --model {model} --data {name} --seed 1 --out {run} --json",
-                720,
+                minutes,
                 needs=(f"{name}/prepare",),
                 files=(folder,),
                 sets=(name,),

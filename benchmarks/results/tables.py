@@ -91,8 +91,8 @@ def _variants(records: Records) -> Table:
         "Table P: variants",
         "The document's figures stand in brackets, or in columns of their own where the data differ: its IoU is on "
         f"EG1800 and EasyPortrait, ours on {n or 'the'} test photos of the 220 portraits at hand, whose masks are "
-        "themselves made by a network. Its fps are of a desktop processor, ours of the one named above, one thread "
-        "each; random weights, which take the same time.",
+        "themselves made by a network. Its fps are of its own processor, ours of the one named above, one "
+        "thread each; random weights, which take the same time.",
         (
             "variant",
             "params M",
@@ -171,19 +171,26 @@ def _four(records: Records) -> Table:
 
 def _own_sets(records: Records) -> Table:
     rows: list[tuple[str, ...]] = []
+    shown = []
+    takes = {}
     for name, column in (("eg1800", "eg1800"), ("easyportrait-v1", "easyportrait")):
+        takes[name] = STEPS[f"{name}/prepare"].takes
+        shown.append(f"{name}/prepare")
         for model in PORTRAITS[:5]:
-            at = f"eval/{name}-{model}"
+            train, at = f"train/{name}-{model}", f"eval/{name}-{model}"
             score = records.figure(at, "iou_fg_image")
-            ours = percent(score, 2) if score is not None else absent(records, at)
-            rows.append((f"{name}: {model}", number(PORTRAIT.get(model, {}).get(column)), ours))
+            ours = percent(score, 2) if score is not None else "not run here"
+            rows.append((f"{name}: {model}", number(PORTRAIT[model].get(column)), ours))
+            if score is not None or model == PORTRAITS[0]:
+                shown += [train, at]
     return Table(
         "Table P: the document's own datasets",
-        "Ready to run for those who have them: `make results` with `--eg1800 FOLDER`, `--easyportrait FOLDER` and "
-        "`--beyond`.",
+        "Ready to run for those who have them: `python -m benchmarks.results --table P --beyond` with "
+        "`--eg1800 FOLDER`, `--easyportrait FOLDER`.",
         ("data and variant", "IoU said", "IoU ours"),
         tuple(rows),
-        tuple(f"{name}/prepare" for name in ("eg1800", "easyportrait-v1")),
+        tuple(shown),
+        after="What it takes: " + "; ".join(f"{name}: {what}" for name, what in takes.items()) + ".",
     )
 
 
@@ -323,7 +330,7 @@ def _search(records: Records) -> Table:
     ended = ", ".join(f"{count} {state}" for state, count in sorted(states.items()) if count)
     return Table(
         "Table F: the search",
-        f"The best five of {len(trials) or 20} trials{f' ({ended})' if ended else ''} of 50 steps of FastLinkNet at "
+        f"The best five of {len(trials) or 20} trials{f' ({ended})' if ended else ''} of 25 steps of FastLinkNet at "
         "128 x 128; the document's 100 ended at lr 0.005706, dropout 0.04245, IoU loss.",
         ("loss", "mIoU, validation", "lr", "dropout", "T", "lambda"),
         tuple(rows),

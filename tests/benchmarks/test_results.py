@@ -81,7 +81,7 @@ def test_records_name_no_place_of_the_machine_they_were_made_on() -> None:
 
 def test_without_records_every_figure_of_ours_is_a_row_that_says_so() -> None:
     text = page.text(Records([]))
-    assert "0 of" in text and "not run yet" in text and "12 hours of one thread" in text
+    assert "0 of" in text and "not run yet" in text and "behind links" in text
     for step in steps():
         if step.table not in ("sets", "scale"):
             assert step.command.replace("|", "\\|") in text or step.takes, step.id
@@ -298,6 +298,13 @@ def test_missing_figures_are_none_and_not_an_error() -> None:
     assert found.figure("a", "deep", "b") == 3 and found.figure("a", "rows", 0, "fps") == 2
     assert found.figure("a", "rows", 9) is None and found.figure("none", "b") is None
     assert found.row("a", model="x")["fps"] == 2 and found.row("a", model="y") == {}
+
+
+def test_of_leaks_their_number_is_kept() -> None:
+    assert kept({"leaks": [{"id": "a"}, {"id": "b"}], "split": {"leaks": {}}}, {}) == {
+        "leaks": 2,
+        "split": {"leaks": {}},
+    }
 
 
 def test_longer_places_are_named_before_the_shorter_ones_they_hold() -> None:
