@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 OUT ?= quickstart
 
-.PHONY: setup browser web tflite-env quickstart test test-slow lint clean
+.PHONY: setup browser web tflite-env quickstart test test-slow lint docs results clean
 
 setup: $(VENV)/.ready
 
@@ -47,6 +47,14 @@ test: lint browser web
 
 test-slow: setup browser web
 	$(BIN)/pytest -m slow
+
+# The reference of the command line, from its help
+docs: setup
+	$(BIN)/python docs/reference.py
+
+# The documents' tables beside ours: hours, goes on where it was stopped; MASKSMITH_DATA names the real data
+results: setup browser web
+	$(BIN)/python -m benchmarks.results
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
