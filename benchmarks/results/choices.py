@@ -7,8 +7,8 @@ from .step import OWN, Step
 EG1800, EASYPORTRAIT = OWN
 FEET = ("fastlinknet", "enet128", "linknet128", "mobileseg128", "teacher128")
 """Runs on feet, one a network; but for the first, whose training has the document's size, at 128 x 128."""
-DISTILLED = ("fastlinknet128", "distilled128")
-"""The same network without and with a teacher, at equal steps."""
+DISTILLED = ("fastlinknet128", "distilled128", "distilled128m")
+"""The same network without a teacher and with each of two, at equal steps."""
 PORTRAITS = (
     "portrait_lcnet",
     "portrait_lcnet_noprior",

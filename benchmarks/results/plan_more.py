@@ -33,10 +33,12 @@ def feet() -> Iterable[Step]:
             run=f"runs/{run}",
         )
     common = "--preset demborg2018 --model fastlinknet --data feet --set size=128 --set epochs=8 --seed 1"
-    taught = "--teacher runs/linknet128 --temperature 3 --lambda 1"
+    first = "--teacher runs/linknet128 --temperature 3 --lambda 1"
+    second = "--teacher runs/mobileseg128 --temperature 2 --lambda 0.5"
     for run, words, minutes, needs in (
         ("fastlinknet128", "train", 3, ()),
-        ("distilled128", f"distill {taught}", 6, ("train/linknet128",)),
+        ("distilled128", f"distill {first}", 5, ("train/linknet128",)),
+        ("distilled128m", f"distill {second}", 3, ("train/mobileseg128",)),
     ):
         yield Step(
             f"train/{run}",
@@ -115,8 +117,8 @@ def silhouettes() -> Iterable[Step]:
                 f"train/{model}-{name}",
                 "R",
                 f"masksmith train --preset resnext2021 --model {model} --data {name} --start random --set size=128 "
-                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 0.75 --seed 1 --out {run} --json",
-                0.75,
+                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 0.5 --seed 1 --out {run} --json",
+                0.5,
                 needs=(SETS.get(name, name),),
                 sets=(name,),
                 makes=(f"{run}/best.safetensors",),

@@ -294,7 +294,7 @@ def _feet_sizes(records: Records) -> Table:
 
 def _distilled(records: Records) -> Table:
     rows: list[tuple[str, ...]] = []
-    for run, what in zip(DISTILLED, ("plain", "distilled from linknet128"), strict=True):
+    for run, what in zip(DISTILLED, ("plain", "distilled from linknet128", "distilled from mobileseg128"), strict=True):
         made, real = f"eval/{run}-feet", f"eval/{run}-real"
         rows.append(
             (
