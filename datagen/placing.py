@@ -221,6 +221,8 @@ def _toes_forward(standing: Points, faces: Array, *, snap: bool) -> tuple[Points
     spread = (flat - middle).T @ ((flat - middle) * weight[:, None])
     along = np.linalg.eigh(spread)[1][:, 1]
     high = centres[:, 1] > 0.85 * height
+    if not areas[high].any():  # few, large triangles: none lies that high as a whole
+        high = centres[:, 1] >= np.quantile(centres[:, 1], 0.9)
     leg = np.average(centres[high][:, [0, 2]], axis=0, weights=areas[high]) @ along
     ends = flat @ along
     forward, backward = float(ends.max() - leg), float(leg - ends.min())

@@ -17,7 +17,7 @@ from manifests.leaks import Links
 from manifests.manifest import Manifest
 from manifests.origins import Ints, Members, with_groups
 from manifests.places import with_column
-from manifests.record import SCHEMA, group_keys
+from manifests.record import SCHEMA, group_keys, members
 from manifests.splits import DEFAULT_SHARES, split_table
 
 _STATED = ("list", "official", "left out")
@@ -62,8 +62,9 @@ def repair(
     """Plan groups of what leaks, and a split over the old keys and these with the old shares and seed.
 
     Each kind of leak becomes a group key: ``photo``, ``bytes``, ``path``, ``near``, ``face``; records of one chain of
-    near duplicates get the id of the first of them as its value. A record that was left without a split on purpose
-    keeps none.
+    near duplicates get the id of the first of them as its value. The old keys are those of the split proof, or, where
+    there is none, subject, clip and every group key that a record has. A record that was left without a split on
+    purpose keeps none.
 
     Args:
         found: the audit of ``table`` (see :data:`manifests.audit.COLUMNS`), ``more`` and ``links``.
@@ -82,7 +83,9 @@ def repair(
                 values = pa.concat_arrays([added[each.kind][1], values])
             added[each.kind] = rows, values
     proof = manifest.info.split_proof or {}
-    keys = tuple(dict.fromkeys([*proof.get("keys", ()), *sorted(kinds & (stated | set(added)))]))
+    # without a proof nothing says what the split kept apart: then all that the records tell, lest the new one mix it
+    kept = proof.get("keys") or [key for key in ("subject", "clip", *group_keys(table)) if len(members(table, key)[0])]
+    keys = tuple(dict.fromkeys([*kept, *sorted(kinds & (stated | set(added)))]))
     shares = dict(proof.get("target") or _realised(found.counts))
     seed = int(proof.get("seed") or 0)
     planning = with_groups(manifest.table(PLANNING), added)

@@ -13,6 +13,7 @@ import trimesh
 from PIL import Image
 from scipy.spatial.transform import Rotation
 
+from datagen.placing import place
 from datagen.scans import list_scans, read_scan, scans_report
 from masksmith.errors import BadInput, UsageProblem
 from tests.datagen.shapes import left_foot, shades, write_obj, write_ply
@@ -275,3 +276,14 @@ def test_the_shape_alone_tells_units_axes_and_side_of_all_real_scans(real_data: 
             wrong.append((scan.path.name, foot.notes))
     assert len(scans) == 150
     assert len(wrong) <= 3, wrong
+
+
+def test_a_foot_whose_top_is_one_corner_is_placed_too() -> None:
+    """No triangle's middle is near the top: so few triangles are left there after thinning."""
+    vertices, faces = left_foot()
+    drawn = vertices.copy()
+    drawn[vertices[:, 1].argmax(), 1] *= 1.5
+    assert drawn[faces].mean(axis=1)[:, 1].max() < 0.85 * drawn[:, 1].max()
+    one, two = (place(shape, faces, where="foot.ply", units="m", up="y") for shape in (drawn, vertices))
+    assert one.side_seen == two.side_seen == "left"
+    assert np.abs(one.vertices - two.vertices).mean() < 0.002

@@ -155,6 +155,21 @@ def test_fixing_says_what_moves_and_then_ends_the_leak(copied: Manifest, run: Ru
     assert "near" in {each.kind for each in audit(Manifest.open(folder)).groups}
 
 
+def test_fixing_a_split_without_a_proof_keeps_subjects_apart_too(copied: Manifest, run: Run) -> None:
+    paired = [Record(**{**vars(r), "subject": f"s-{r.id[0]}{int(r.id[1:]) // 4}"}) for r in copied.records("train")]
+    paired += list(copied.records("test"))
+    with ManifestWriter(copied.folder, copied.info) as writer:
+        for record in paired:
+            writer.add(record)
+    code, out, _ = run("audit", copied.folder, "--near-duplicates", "--no-crops", "--fix", "--json")
+    assert code == 0 and json.loads(out)["fix"]["keys"] == ["subject", "near"]
+    homes: dict[str | None, set[str | None]] = {}
+    for record in Manifest.open(copied.folder).records():
+        homes.setdefault(record.subject, set()).add(record.split)
+    assert max(len(splits) for splits in homes.values()) == 1
+    assert {split for splits in homes.values() for split in splits} == {"train", "test"}
+
+
 def test_the_page_shows_the_pairs_escaped_and_bounded(tmp_path: Path, run: Run) -> None:
     name = "<img src=x>&"
     made = write(tmp_path / "d", {"a": (scene(1), "train"), name: (scene(1)[:, ::-1].copy(), "test")})
