@@ -132,8 +132,11 @@ class Records:
         record = self.get(name)
         value: Any = None if record is None else record.figures
         for key in path:
+            if not isinstance(value, Mapping | list):
+                return None
+            inside: Any = value
             try:
-                value = value[key] if isinstance(value, Mapping | list) else None
+                value = inside[key]
             except (KeyError, IndexError, TypeError):
                 return None
         return value

@@ -130,7 +130,8 @@ def _prior(records: Records) -> Table:
         "Table P: with and without the previous mask",
         "The table that the document does not print: it says that quality as seen improves, without a number. Two "
         "networks, equal steps and seed; the still photos have no previous mask, on clips it is the network's own last "
-        "answer. `warp_iou` by optical flow (DIS). Low is better, but for IoU, `warp_iou` and `vc8`.",
+        "answer. `warp_iou` by optical flow (DIS). Low is better, but for IoU, `warp_iou` and "
+        "`vc8`; `flicker_excess` is best at 0.",
         ("training", "IoU stills, %", "IoU clips, %", *(f"`{name}`" for name, _ in TIME)),
         tuple(rows),
         ("prior",),
@@ -140,13 +141,13 @@ def _prior(records: Records) -> Table:
 
 def _said_of_prior(records: Records) -> str:
     first, second = (records.row("prior", row=row).get("clips") or {} for row in ("paper", "none"))
-    name = "flicker_excess"
+    name = "boundary_jitter_px"
     if first.get(name) is None or second.get(name) is None:
         return ""
     better = "less" if first[name] < second[name] else "more"
     return (
-        f"Trained on previous masks, the network's masks flicker {better} beyond the truth's own: {first[name]:.4f} "
-        f"against {second[name]:.4f}."
+        f"Trained on previous masks, the network's boundary moves {better} from frame to frame against the truth's: "
+        f"{first[name]:.2f} px against {second[name]:.2f} px."
     )
 
 
