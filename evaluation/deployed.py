@@ -71,11 +71,19 @@ def as_model(path: Path) -> Model:
     return Model(network.many, network if network.carries else None)
 
 
-def named_foreground(path: Path) -> list[str] | None:
-    """The foreground classes that the file itself names; None where it names none.
+def described(path: Path) -> tuple[list[str] | None, str]:
+    """The foreground classes that a file itself names, and what is assumed where it says nothing of itself.
+
+    Returns:
+        (names, or None where it names none; a sentence, or nothing).
 
     Raises:
         BadInput, EnvironmentFault: as :func:`masksmith.runtimes.open_model`.
     """
-    named = open_model(path).meta.get("foreground")
-    return [named] if isinstance(named, str) else [str(name) for name in named] if named else None
+    meta = open_model(path).meta
+    named = meta.get("foreground")
+    names = [named] if isinstance(named, str) else [str(name) for name in named] if named else None
+    silent = (
+        f"{path.name} says nothing of itself; assumed: RGB from 0 to 1 in, the background before the foreground out."
+    )
+    return names, "" if meta else silent

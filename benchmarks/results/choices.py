@@ -17,6 +17,13 @@ PORTRAITS = (
     "portrait_effb0",
     "portrait_efflite0",
 )
+PEERS = {
+    "selfie_segmentation.tflite": "MediaPipe selfie, 256 x 256",
+    "selfie_segmentation_landscape.tflite": "MediaPipe selfie, landscape",
+    "segm_full_v679.tflite": "Meet segm_full",
+    "anil_prisma-net.tflite": "prisma-net",
+}
+"""Published networks for people, as their files are called, and what they are."""
 LONGER = PORTRAITS[2:5]
 """Variants that the time set aside has no room for."""
 UNETS = ("unet_resnext50", "unet_resnet152", "unet_effb0")
@@ -34,6 +41,11 @@ SETS = {"vikram": "vikram/audit", "eg8": "eg8", "feet": "feet", "realfeet": "rea
 def network_of(run: str) -> str:
     """The network of a run on feet: ``enet`` of ``enet128``."""
     return "fastlinknet" if run in DISTILLED else run.removesuffix("128")
+
+
+def peer_step(name: str) -> str:
+    """The step that judges a peer's file on the portraits at hand."""
+    return f"eval/peer-{name.partition('.')[0]}"
 
 
 def evaluation(

@@ -8,8 +8,9 @@ would take.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from .choices import DRIVER, EASYPORTRAIT, EG1800, LONGER, PORTRAITS, SETS, evaluation
+from .choices import DRIVER, EASYPORTRAIT, EG1800, LONGER, PEERS, PORTRAITS, SETS, evaluation, peer_step
 from .plan_more import calls, faces, feet, silhouettes
 from .step import DATA, Step
 
@@ -138,6 +139,9 @@ def _portraits() -> Iterable[Step]:
             beyond=True,
         )
         yield evaluation(f"runs/{model}", f"eval/{model}", "vikram", "test", "P", (f"train/{model}",), beyond=True)
+    for name in PEERS:
+        file = f"{DATA}/peers/{name}"
+        yield replace(evaluation(file, peer_step(name), "vikram", "test", "P", ("vikram/audit",)), files=(file,))
     peers = " ".join(
         f"{DATA}/peers/{name}"
         for name in ("selfie_segmentation.tflite", "segm_full_v679.tflite", "anil_SINet_Softmax.onnx")

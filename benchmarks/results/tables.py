@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from .cells import NONE, Table, beside, between, not_run, number, percent
-from .choices import DISTILLED, FEET, LONGER, PORTRAITS, network_of
+from .choices import DISTILLED, FEET, LONGER, PEERS, PORTRAITS, network_of, peer_step
 from .claims import FEET as CLAIMED_FEET
 from .claims import PORTRAIT
 from .ledger import Records
@@ -152,21 +152,25 @@ def _said_of_prior(records: Records) -> str:
 
 
 def _four(records: Records) -> Table:
+    judged = [
+        (f"{what}, {data}", f"eval/{row}-{name}")
+        for row, what in (("paper", "with the previous mask"), ("none", "without"))
+        for name, data in (("vikram", "portraits at hand, test"), ("eg8", "eight pairs of EG1800, test only"))
+    ]
+    judged.append(("portrait_efflite0, from ImageNet, portraits at hand, test", "eval/portrait_efflite0"))
+    judged += [(f"peer: {what}, portraits at hand, test", peer_step(name)) for name, what in PEERS.items()]
     rows: list[tuple[str, ...]] = []
-    for row, what in (("paper", "with the previous mask"), ("none", "without")):
-        for name, data in (("vikram", "portraits at hand, test"), ("eg8", "eight pairs of EG1800, test only")):
-            at = f"eval/{row}-{name}"
-            n = records.figure(at, "images")
-            cells = [percent(records.figure(at, figure), 2) for figure in FOUR]
-            interval = between(records.figure(at, "intervals", "values", "iou_fg_image"))
-            boundary = percent(records.figure(at, "boundary_iou"), 2)
-            rows.append((f"{what}, {data}", number(n, 0), *cells, interval, boundary))
+    for title, at in judged:
+        cells = [percent(records.figure(at, figure), 2) for figure in FOUR]
+        interval = between(records.figure(at, "intervals", "values", "iou_fg_image"))
+        boundary = percent(records.figure(at, "boundary_iou"), 2)
+        rows.append((title, number(records.figure(at, "images"), 0), *cells, interval, boundary))
     return Table(
         "Table P: four conventions of IoU",
         "One set of predictions under the four things that are called IoU; the document does not say which is its own.",
         ("network and data", "n", *(f"`{name}`" for name in FOUR), "95 % of the first", "`boundary_iou`"),
         tuple(rows),
-        tuple(f"eval/{row}-{name}" for row in ("paper", "none") for name in ("vikram", "eg8")),
+        tuple(at for _, at in judged),
     )
 
 

@@ -61,10 +61,11 @@ def model(given: dict[str, Any]) -> Judged | None:
     records, split, bare = dataset.pick(manifest, given["split"])
     if not run.exists():
         raise BadInput(run, "a run folder, a .safetensors file or an exported one", "no such file", "check the path")
-    learned = deployed.named_foreground(run) if deployed.is_exported(run) else dataset.trained_on(run)
+    learned, assumed = deployed.described(run) if deployed.is_exported(run) else (dataset.trained_on(run), "")
     front = dataset.foreground(manifest.info.classes, learned)
     console.note(f"{len(records):,} records of {given['data']}, split {split}; foreground: {', '.join(front)}")
     notes = [f"{bare:,} records without a mask were left out."] if bare else []
+    notes += [assumed] if assumed else []
     for text in notes:
         console.warn(text)
     if given["dry_run"]:

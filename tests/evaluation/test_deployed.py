@@ -47,11 +47,14 @@ def test_a_file_of_several_classes_is_refused(tmp_path: Path) -> None:
 def test_the_file_names_its_foreground(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     path = tiny.brightness(tmp_path / "model.onnx", 16)
-    assert deployed.named_foreground(path) is None
+    assert deployed.described(path) == (None, "")
     model = onnx.load(path)
     model.metadata_props[0].value = json.dumps({**json.loads(model.metadata_props[0].value), "foreground": ["lamp"]})
     onnx.save(model, path)
-    assert deployed.named_foreground(path) == ["lamp"]
+    assert deployed.described(path) == (["lamp"], "")
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "silent.onnx")
+    assert "the background before the foreground" in deployed.described(tmp_path / "silent.onnx")[1]
     data = small_set.write(tmp_path / "data")
     assert run("evaluate", "--model", path, "--data", data) == 3
     assert "lamp" in capsys.readouterr().err
