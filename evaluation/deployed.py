@@ -11,6 +11,7 @@ from masksmith import upsampling
 from masksmith.errors import BadInput
 from masksmith.images import Image, resize_image
 from masksmith.runtimes import RUNTIMES, open_model
+from masksmith.segmenter import Exported
 
 SUFFIXES = frozenset(suffix for suffixes in RUNTIMES.values() for suffix in suffixes)
 """The kinds of file that are exported networks."""
@@ -40,21 +41,18 @@ class Deployed:
     """
 
     def __init__(self, path: Path) -> None:
-        self._network = open_model(path)
-        classes = int(self._network.meta.get("classes") or 2)
+        self._network = Exported(path)
+        classes = int(self._network.model.meta.get("classes") or 2)
         if classes > 2:
             found = f"one that tells {classes} classes apart"
             raise BadInput(path, "an exported network of one foreground", found, "judge the run it was exported from")
-        self.carries = self._network.prior is not None
+        self.carries = "prior" in self._network.inputs
 
     def __call__(self, image: Image, prior: Soft | None = None) -> Soft:
         """The foreground's probability (H, W) of (H, W, 3) uint8 RGB, with the mask (h, w) of the frame before."""
-        network = self._network
-        before = None
-        if network.prior is not None and prior is not None:
-            before = network.prepare_prior(upsampling.enlarge(prior, *network.size))
-        small = resize_image(image, *network.size)
-        return upsampling.enlarge(network.run(network.prepare(small), before), *image.shape[:2])
+        size = self._network.size
+        before = None if prior is None or not self.carries else upsampling.enlarge(prior, *size)
+        return upsampling.enlarge(self._network(resize_image(image, *size), before), *image.shape[:2])
 
     def many(self, pictures: Sequence[Image]) -> list[Soft]:
         """Each by itself, without a prior."""

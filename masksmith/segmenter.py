@@ -194,15 +194,26 @@ def as_rgb(frame: npt.NDArray[np.uint8]) -> Image:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(values), way), np.uint8)
 
 
-class _Exported:
-    """An exported file as a small network."""
+class Exported:
+    """An exported file as a :class:`SmallNetwork`.
 
-    def __init__(self, path: str | os.PathLike[str], runtime: str, threads: int) -> None:
+    Args:
+        path, runtime, threads: as :func:`masksmith.runtimes.open_model`.
+
+    Attributes:
+        model: what was opened.
+
+    Raises:
+        BadInput, EnvironmentFault, UsageProblem: as :func:`masksmith.runtimes.open_model`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], runtime: str = "auto", threads: int = 1) -> None:
         self.model = open_model(path, runtime, threads)
         self.inputs = tuple(given.kind for given in self.model.inputs)
         self.size = self.model.size
 
     def __call__(self, image: Image, prior: Soft | None = None) -> Soft:
+        """As :meth:`SmallNetwork.__call__`."""
         model = self.model
         return model.run(model.prepare(image), None if prior is None else model.prepare_prior(prior))
 
@@ -212,7 +223,7 @@ def _opened(model: str | os.PathLike[str] | SmallNetwork, runtime: str, threads:
         return model
     path = Path(model)
     if not path.is_dir() and path.suffix != WEIGHTS:
-        return _Exported(path, runtime, threads)
+        return Exported(path, runtime, threads)
     if runtime not in ("auto", "torch"):
         raise BadInput(path, f"an exported model for {runtime}", "a training", "export it first: masksmith export")
     # only where a training is named: this floor stands without the trainers and without torch

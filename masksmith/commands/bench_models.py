@@ -66,26 +66,36 @@ def candidates(
     return made
 
 
-def _exported(text: str, wanted: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Candidate]:
-    from evaluation.speed import Candidate
-    from trainers.export import job
-    from trainers.export.deployed import FORMATS, Form
+def network_named(text: str) -> tuple[Network, Path | None, bool, str]:
+    """What a run folder or ``random:NAME[:relu]`` stands for.
 
-    run: Path | None = None
-    relu = False
+    Returns:
+        the network; the run, None for random weights; whether ReLU is to stand for h-swish; what to call it.
+
+    Raises:
+        UsageProblem: an unknown network or variant.
+        BadInput: no such run.
+    """
+    from trainers.export import job
+
     if text.startswith(RANDOM):
-        name, _, variant = text.removeprefix(RANDOM).partition(":")
+        label = text.removeprefix(RANDOM)
+        name, _, variant = label.partition(":")
         if variant not in ("", "relu"):
             raise unknown_choice("variant", variant, ("relu",))
-        relu = variant == "relu"
-        network = job.network_of(None, name, random=True)
-        label = text.removeprefix(RANDOM)
-    else:
-        run = Path(text)
-        if not run.exists():
-            raise BadInput(run, "a model file, a run folder or random:NAME", "no such file", "check the path")
-        network = job.network_of(run, None, random=False)
-        label = f"{run.name}/{network.name}"
+        return job.network_of(None, name, random=True), None, variant == "relu", label
+    run = Path(text)
+    if not run.exists():
+        raise BadInput(run, "a model file, a run folder or random:NAME", "no such file", "check the path")
+    network = job.network_of(run, None, random=False)
+    return network, run, False, f"{run.name}/{network.name}"
+
+
+def _exported(text: str, wanted: Sequence[str], size: tuple[int, int] | None, folder: Path) -> list[Candidate]:
+    from evaluation.speed import Candidate
+    from trainers.export.deployed import FORMATS, Form
+
+    network, run, relu, label = network_named(text)
     made: list[Candidate] = []
     for runtime in wanted:
         to = FORMAT_OF[runtime]

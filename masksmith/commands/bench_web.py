@@ -58,20 +58,18 @@ def web(model: str, runs: int, warm_up: int, clip: Path | None, **given: Any) ->
 
 def _exported(model: str, folder: Path) -> Path:
     """The form for browsers where the network has one, else ONNX."""
+    from masksmith.commands.bench_models import network_named
     from masksmith.errors import BadInput
     from trainers.export import job
     from trainers.export.deployed import Form
 
-    kind, _, name = model.rpartition(":")
-    at_random = kind == "random"
-    run = None if at_random else Path(model)
-    network = job.network_of(run, name if at_random else None, random=at_random)
+    network, run, relu, _ = network_named(model)
     try:
-        form = Form(to="tflite")
+        form = Form(to="tflite", relu=relu)
         return job.export(network, form, folder / f"{network.name}.tflite", run=run, latency=0, browser=True).path
     except BadInput as fault:
         console.note(f"{fault}; ONNX Runtime runs it")
-        return job.export(network, Form(), folder / f"{network.name}.onnx", run=run, latency=0).path
+        return job.export(network, Form(relu=relu), folder / f"{network.name}.onnx", run=run, latency=0).path
 
 
 def _rows(page: Any, path: Path, runs: int, warm_up: int, prior: bool) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from masksmith import console, options
-from masksmith.errors import UsageProblem
 from trainers.identity import asked
 from trainers.identity.people_cli import cluster, tracks
 
@@ -227,13 +226,7 @@ def embed(
 
 
 def _changes(changes: tuple[str, ...], seed: int) -> dict[str, str]:
-    found = options.settings(changes)
-    typed = options.typed_seed(seed)
-    if typed is not None:
-        if "seed" in found:
-            raise UsageProblem("give seed once: --seed or --set seed=..., not both")
-        found["seed"] = typed
-    return found
+    return options.with_own(options.settings(changes), {"seed": options.typed_seed(seed)})
 
 
 identity.add_command(cluster)
