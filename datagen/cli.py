@@ -159,7 +159,7 @@ def generate(
     if not as_json:
         columns = ("split", "scenes", "subjects", "floors")
         console.table(
-            f"{count} scenes" + (" (dry run: nothing is written)" if dry_run else ""),
+            console.counted(count, "scene") + (" (dry run: nothing is written)" if dry_run else ""),
             columns,
             [[name, row["scenes"], row["subjects"], row["floors"]] for name, row in summary["splits"].items()],
         )
@@ -168,7 +168,7 @@ def generate(
     if as_json:
         console.emit_json({**summary, "out": str(out), "dry_run": dry_run})
     elif not dry_run:
-        console.say(f"{out}: {count} scenes")
+        console.say(f"{out}: {console.counted(count, 'scene')}")
 
 
 @click.command()

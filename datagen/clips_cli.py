@@ -127,7 +127,8 @@ def clips(
     if not as_json:
         columns = ("split", "clips", "subjects", "floors")
         console.table(
-            f"{count} clips of {frames} frames" + (" (dry run: nothing is written)" if dry_run else ""),
+            f"{console.counted(count, 'clip')} of {console.counted(frames, 'frame')}"
+            + (" (dry run: nothing is written)" if dry_run else ""),
             columns,
             [[name, row["clips"], row["subjects"], row["floors"]] for name, row in summary["splits"].items()],
         )
@@ -138,7 +139,7 @@ def clips(
     if as_json:
         console.emit_json({**summary, "out": str(out), "dry_run": dry_run})
     elif not dry_run:
-        console.say(f"{out}: {count} clips, {count * frames} frames")
+        console.say(f"{out}: {console.counted(count, 'clip')}, {console.counted(count * frames, 'frame')}")
 
 
 def _once_more(

@@ -65,7 +65,7 @@ def convert(
     verb = "would write" if dry_run else "wrote"
     counts = ", ".join(f"{number:,} in {name}" for name, number in told.get("splits", {}).items())
     number = told.get("records")
-    console.say(f"{verb} {out}: " + (f"{number:,} records" if number is not None else "a manifest"))
+    console.say(f"{verb} {out}: " + (console.counted(number, "record") if number is not None else "a manifest"))
     if counts:
         console.say(counts)
     if told.get("masks_rewritten"):

@@ -144,8 +144,8 @@ def _dry_run(reader: Reader, out: Path, copy: bool, as_json: bool) -> None:
         console.note(text)
     _tell_missing(missing)
     console.say(
-        f"{out}: {count} records with {masked} masks of {len(subjects)} known subjects "
-        f"(dry run: no file was opened and nothing is written)"
+        f"{out}: {console.counted(count, 'record')} with {console.counted(masked, 'mask')} of "
+        f"{console.counted(len(subjects), 'known subject')} (dry run: no file was opened and nothing is written)"
     )
 
 
@@ -182,7 +182,7 @@ def _report(reader: Reader, out: Path, done: Prepared, as_json: bool) -> None:
         [name, "" if number is None else number, f"{done.shares[name]:.2%}" if name in done.shares else ""]
         for name, number in {**done.coding.classes, **({"ignore": 255} if "ignore" in done.shares else {})}.items()
     ]
-    console.table(f"{done.records} records", ["class", "id", "pixels"], rows)
+    console.table(console.counted(done.records, "record"), ["class", "id", "pixels"], rows)
     _tell_missing(done.missing)
     if not groups.get("subject") and "subject_regex" in reader.options:
         console.note("no subjects are known: --subject-regex takes them from the names, and a split needs them")
@@ -191,4 +191,4 @@ def _report(reader: Reader, out: Path, done: Prepared, as_json: bool) -> None:
     told = [f"{number} {key}{'' if number == 1 else 's'}" for key, number in groups.items() if number]
     low, high = (f"{width} x {height}" for width, height in (done.smallest, done.largest))
     told.append(f"images of {low}" + ("" if low == high else f" to {high}"))
-    console.say(f"{out}: {done.records} records, {', '.join(told)}")
+    console.say(f"{out}: {console.counted(done.records, 'record')}, {', '.join(told)}")

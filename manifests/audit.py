@@ -18,6 +18,7 @@ from manifests.manifest import Manifest
 from manifests.origins import Ints, Members, derived
 from manifests.proof import check_proof
 from manifests.record import distinct, group_keys, members
+from masksmith import console
 from masksmith.errors import unknown_choice
 
 COLUMNS = ("id", "image", "subject", "groups", "split", "clip", "source", "sha256_image")
@@ -200,7 +201,7 @@ def _sentence(kind: str, findings: list[Finding]) -> str:
     between = " and ".join(splits) if len(splits) < 3 else f"{', '.join(splits[:-1])} and {splits[-1]}"
     values = [each.value[:12] if kind == "bytes" else each.value for each in findings]
     records = len(np.unique(np.concatenate([each.where for each in findings])))
-    return f"{kind} {some(values)} in {between} ({records} records)"
+    return f"{kind} {some(values)} in {between} ({console.counted(records, 'record')})"
 
 
 def some(values: Sequence[str]) -> str:

@@ -102,7 +102,9 @@ def split(
         if out is None:
             raise UsageProblem("--leave-out KEY makes a manifest for each value: say where with --out FOLDER")
         parts = task.each_fold(folds, out) if folds else task.each_left_out(str(leave_out), out)
-        documents = [_told(each, place or dataset, as_json, {}) for place, each in parts]
+        documents = [_told(each, place or dataset, as_json, {}, several=True) for place, each in parts]
+        if not as_json:
+            _told_together(documents)
     else:
         planned = task.folds(folds) if folds else task.left_out(leave_out) if leave_out else task.plain(official)
         documents = [_told(planned, out or dataset, as_json, {})]
@@ -121,8 +123,8 @@ def split(
             console.note(f"would write {folder}" if dry_run else f"wrote {folder}")
 
 
-def _told(planned: Resplit, folder: Path, as_json: bool, more: dict[str, Any]) -> dict[str, Any]:
-    """Say how a split came out before it is written; the same for JSON."""
+def _told(planned: Resplit, folder: Path, as_json: bool, more: dict[str, Any], several: bool = False) -> dict[str, Any]:
+    """Say how a split came out before it is written (of several, what is to be warned of); the same for JSON."""
     from manifests.split_writing import plan_json
     from masksmith import console
 
@@ -137,10 +139,13 @@ def _told(planned: Resplit, folder: Path, as_json: bool, more: dict[str, Any]) -
             console.warn(f"{len(more['twice'])} records stand in two lists, such as {more['twice'][0]}; test has them")
         if more["extra"]:
             console.note(f"{more['extra']} of {total} records stand in no list and get no split")
-    if not as_json:
-        joined = f"{plan.components} components, the largest of {plan.largest} records"
+    if not as_json and not several:
+        joined = (
+            f"{console.counted(plan.components, 'component')}, the largest of {console.counted(plan.largest, 'record')}"
+        )
         console.say(
-            f"{total} records by {', '.join(plan.keys) or 'no key'}: {joined}; method {plan.method}, seed {plan.seed}"
+            f"{console.counted(total, 'record')} by {', '.join(plan.keys) or 'no key'}: {joined}; "
+            f"method {plan.method}, seed {plan.seed}"
         )
         rows = [
             [
@@ -163,6 +168,29 @@ def _told(planned: Resplit, folder: Path, as_json: bool, more: dict[str, Any]) -
         if plan.target:
             console.say(f"largest deviation {plan.deviation:.4f}")
     return {"dataset": str(folder), **plan_json(plan, total), **more}
+
+
+def _told_together(documents: list[dict[str, Any]]) -> None:
+    """One table of several manifests of one dataset: records a split, and how far the shares are off."""
+    from masksmith import console
+
+    first = documents[0]
+    joined = console.counted(first["components"], "component")
+    console.say(
+        f"{console.counted(first['records'], 'record')} by {', '.join(first['keys']) or 'no key'}: {joined}; "
+        f"seed {first['seed']}; {console.counted(len(documents), 'manifest')}"
+    )
+    names = list(first["counts"])
+    rows = [
+        [
+            Path(each["dataset"]).name,
+            *(each["counts"].get(name, 0) for name in names),
+            each["dropped"],
+            each["deviation"],
+        ]
+        for each in documents
+    ]
+    console.table("", ["manifest", *names, "no split", "largest deviation"], rows)
 
 
 def _warned(plan: Plan, total: int, as_json: bool) -> None:

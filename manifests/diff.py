@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from manifests.manifest import RECORDS, Manifest
 from manifests.places import located
 from manifests.record import SCHEMA
+from masksmith import console
 from masksmith.errors import BadInput
 
 KEPT = 100
@@ -48,9 +49,9 @@ class Difference:
         """What differs, in one line; empty where nothing does."""
         if self.equal:
             return ""
-        parts = [f"{len(self.only_first)} records only in the first"] if self.only_first else []
+        parts = [f"{console.counted(len(self.only_first), 'record')} only in the first"] if self.only_first else []
         parts += [f"{len(self.only_second)} only in the second"] if self.only_second else []
-        parts += [f"{column} of {number} records changed" for column, number in self.changed.items()]
+        parts += [f"{column} of {console.counted(number, 'record')} changed" for column, number in self.changed.items()]
         parts += [f"{key} in dataset.json" for key in self.described if key not in MADE]
         return f"the manifests differ: {', '.join(parts)}"
 

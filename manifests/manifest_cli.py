@@ -45,7 +45,7 @@ def show(dataset: Path, as_json: bool) -> None:
     if as_json:
         console.emit_json(found)
         return
-    console.say(f"{found['name']}, version {found['version']}: {found['records']} records")
+    console.say(f"{found['name']}, version {found['version']}: {console.counted(found['records'], 'record')}")
     console.table(
         "",
         ["split", "records", "share"],
@@ -54,7 +54,7 @@ def show(dataset: Path, as_json: bool) -> None:
     proof, size = found["split_proof"], found["size"]
     rows = [
         ["classes", ", ".join(f"{number} {name}" for name, number in found["classes"].items())],
-        ["masks", f"{found['masks']} of {found['records']} records"],
+        ["masks", f"{found['masks']} of {console.counted(found['records'], 'record')}"],
         ["size (width x height)", f"{size['least']} to {size['most']}, mostly {size['usual']}"],
         ["subjects", found["subjects"]],
         *([f"values of {key}", number] for key, number in found["groups"].items()),
@@ -95,7 +95,9 @@ def verify(dataset: Path, engine: str, workers: int | None, as_json: bool) -> No
         if found.total > len(found.problems):
             console.note(f"{found.total - len(found.problems)} more are not shown")
     else:
-        console.say(f"{dataset}: {found.records} records, {found.files} files, no problem")
+        console.say(
+            f"{dataset}: {console.counted(found.records, 'record')}, {console.counted(found.files, 'file')}, no problem"
+        )
     if found.unread:
         console.warn(f"{found.unread} files at URLs were not looked at")
     fault = found.fault()

@@ -28,6 +28,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 record``, ``2,000 records``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def plain(value: Any) -> Any:
     """``value`` with numpy scalars and arrays as Python ones and NaN or infinity as None, ready for JSON."""
     if isinstance(value, Mapping):

@@ -19,6 +19,8 @@ ASPECT_TOLERANCE = 0.02
 class Folders(Reader):
     """Images and masks in two folders below ``root``, matched by their path without the suffix.
 
+    An image without a mask, or a mask without an image, is a fault that ``--skip-bad`` leaves out.
+
     Args:
         root: holds both folders, under one of the names that are usual for them.
         images, masks: the folders, where they are called otherwise; relative to ``root`` or absolute.
@@ -73,24 +75,27 @@ class Folders(Reader):
         """The items in order; see :meth:`Reader.items`.
 
         Raises:
-            BadInput: no images, two files of one name, images or masks without the other, or without a subject.
+            BadInput: no images, two files of one name, or files without a subject.
         """
         pictures, marks = _by_stem(self.images), _by_stem(self.masks)
         if not pictures:
             raise BadInput(self.images, "images", "none", f"formats known: {', '.join(images.IMAGE_SUFFIXES)}")
-        self._counterparts(sorted(pictures.keys() - marks.keys()), sorted(marks.keys() - pictures.keys()))
+        both = pictures.keys() & marks.keys()
         if self.naming is not None:
-            nameless = [stem for stem in sorted(pictures) if self.naming.fields(stem) is None]
+            nameless = [stem for stem in sorted(both) if self.naming.fields(stem) is None]
             if nameless:
                 raise BadInput(
                     self.images,
                     f"names that match {self.naming.pattern.pattern!r}",
-                    f"{len(nameless)} of {len(pictures)} that do not: {first_few(nameless)}",
+                    f"{len(nameless)} of {len(both)} that do not: {first_few(nameless)}",
                     "change --subject-regex",
                 )
-        for stem in sorted(pictures):
-            named = (self.naming and self.naming.fields(stem)) or {}
-            yield Item(stem, f"{self.images}/{pictures[stem]}", f"{self.masks}/{marks[stem]}", **named)
+        for stem in sorted(pictures.keys() | marks.keys()):
+            image = f"{self.images}/{pictures[stem]}" if stem in pictures else ""
+            mask = f"{self.masks}/{marks[stem]}" if stem in marks else None
+            lacks = "no image" if not image else "no mask" if mask is None else ""
+            named = (not lacks and self.naming and self.naming.fields(stem)) or {}
+            yield Item(stem, image, mask, lacks=lacks, **named)
 
     def fit(self, path: str, mask: images.Mask, height: int, width: int) -> images.Mask:
         """The mask at its image's size, where masks are resized.
@@ -108,20 +113,6 @@ class Folders(Reader):
                 "check that it belongs to this image, and is turned as the image",
             )
         return images.resize_mask(mask, height, width)
-
-    def _counterparts(self, unmasked: Sequence[str], unpictured: Sequence[str]) -> None:
-        found = []
-        if unmasked:
-            found.append(f"{len(unmasked)} images without a mask ({first_few(unmasked)})")
-        if unpictured:
-            found.append(f"{len(unpictured)} masks without an image ({first_few(unpictured)})")
-        if found:
-            raise BadInput(
-                self.root,
-                f"the same names in {self.images.name} and {self.masks.name}",
-                ", ".join(found),
-                "add or remove the files; names count without their suffix",
-            )
 
 
 def _folder(root: Path, given: str | None, usual: Sequence[str], what: str) -> Path:

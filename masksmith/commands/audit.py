@@ -120,7 +120,7 @@ def _dataset(
     links = [each.links for each in likenesses]
     found = auditing.audit_table(table, opened.info.split_proof, by, more, links)
     if found.unhashed:
-        console.warn(f"{found.unhashed} records have no image digest; their bytes were not compared")
+        console.warn(f"{console.counted(found.unhashed, 'record')} without an image digest; no bytes compared there")
     if not found.counts:
         console.warn(f"{opened.folder}: no record has a split, so there is nothing to compare; run masksmith split")
     if found.marks:
@@ -141,14 +141,14 @@ def _dataset(
     elif found.groups and not fix:
         rows = [[each.kind, each.value, ", ".join(each.splits), each.records] for each in found.groups]
         console.table(f"leaks of {opened.folder}", ["kind", "value", "splits", "records"], rows)
-        console.say(f"{len(found.leaks)} records leak")
+        console.say(console.counted(len(found.leaks), "leaking record"))
     if not found.clean and not (fix and not dry_run):
         raise CheckFailed(found.verdict())
     if not as_json and not fix:
         counts = ", ".join(f"{name} {number}" for name, number in found.counts.items())
         proof = "no split proof" if found.proof is None else "the split proof holds"
-        looks = "".join(f", {each.links.kind}" for each in likenesses)
-        console.say(f"no leaks: {', '.join((*found.keys, 'image bytes'))}{looks} over {counts or 'no splits'}; {proof}")
+        looks = dict.fromkeys([*found.keys, "image bytes", *(each.links.kind for each in likenesses)])
+        console.say(f"no leaks: {', '.join(looks)} over {counts or 'no splits'}; {proof}")
 
 
 def _fix(
@@ -168,7 +168,7 @@ def _fix(
         planned.write()
     figures = planned.as_json()
     if not as_json:
-        console.say(f"{len(found.leaks)} records leaked; joined by {', '.join(planned.keys)}")
+        console.say(f"{console.counted(len(found.leaks), 'leaking record')}, joined by {', '.join(planned.keys)}")
         rows = [[f"{old or 'none'} to {new or 'none'}", number] for (old, new), number in planned.moves.items()]
         console.table("records that move" if rows else "", ["from and to", "records"], rows)
         console.note(f"would write {opened.folder}" if dry_run else f"wrote {opened.folder}")

@@ -10,6 +10,7 @@ import click
 
 from masksmith import console, options
 from masksmith.commands.export import frame_size
+from masksmith.errors import BadInput
 
 
 @click.command()
@@ -51,6 +52,9 @@ def pipeline(video: Path, model: str, as_json: bool, **given: Any) -> None:
     from masksmith import processor
     from masksmith.commands import bench_models
 
+    if not video.exists():
+        fix = "check the path; a camera is timed by the page of masksmith demo"
+        raise BadInput(video, "a video file or a folder of frames", "no such file", fix)
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(model).is_file() and Path(model).suffix != ".safetensors"
         if exported:

@@ -144,6 +144,6 @@ def evaluate(**given: Any) -> None:
     if given["as_json"]:
         console.emit_json({**made, "report": str(out / "report.html") if out else None})
     else:
-        evaluate_output.show(made, judged, out)
+        evaluate_output.show(made, judged, out, given["by"])
     if missed:
         raise CheckFailed("; ".join(missed))

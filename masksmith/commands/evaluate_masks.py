@@ -147,8 +147,8 @@ def _dataset(given: dict[str, Any]) -> _Opened:
         common=given["common"],
         ids=bool(given.get("ids")),
     )
-    source.notes.extend([f"{bare:,} records without a mask were left out."] if bare else [])
-    console.note(f"{len(source.pairs):,} records of {given['data']}, split {split}")
+    source.notes.extend([f"Left out: {console.counted(bare, 'record')} without a mask."] if bare else [])
+    console.note(f"{console.counted(len(source.pairs), 'record')} of {given['data']}, split {split}")
     facts = {
         "Predictions": str(given["pred"]),
         "Data": f"{manifest.info.name} {manifest.info.version}, split {split} ({given['data']})",

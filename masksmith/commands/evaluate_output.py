@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -88,8 +90,8 @@ def _reels(judged: Judged, made: dict[str, Any], given: dict[str, Any]) -> list[
     return found
 
 
-def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
-    """Print the figures as a table."""
+def show(made: dict[str, Any], judged: Judged, out: Path | None, asked: Sequence[str] = ()) -> None:
+    """Print the figures as a table, and one for each slice that was asked for."""
     bounds = made["intervals"]["values"]
     rows: list[list[Any]] = []
     names = [made["headline"]["name"], *(name for name in SHOWN if name != made["headline"]["name"])]
@@ -102,22 +104,45 @@ def show(made: dict[str, Any], judged: Judged, out: Path | None) -> None:
         if isinstance(value, float | None) and name not in names
     ]
     rows += [[f"map_at_{x}", share, bounds.get(f"map_at_{x}")] for x, share in made["map_at_x"].items()]
-    shown = [
-        [name, "undefined" if value is None else value, f"{pair[0]:.4f} to {pair[1]:.4f}" if pair else ""]
-        for name, value, pair in rows
-    ]
-    console.table(f"{made['title']}: {made['images']:,} images", ["figure", "value", "95 % interval"], shown)
+    shown = [[name, "undefined" if value is None else value, _interval(pair)] for name, value, pair in rows]
+    console.table(
+        f"{made['title']}: {console.counted(made['images'], 'image')}", ["figure", "value", "95 % interval"], shown
+    )
+    for key in asked:
+        _slices(key, made["slices"][key], made["headline"]["name"])
     trust, undefined = made["intervals"], made["undefined"]
-    console.note(trust["note"] or f"intervals: bootstrap over {trust['groups']:,} {trust['unit']}s")
+    console.note(trust["note"] or f"intervals: bootstrap over {console.counted(trust['groups'], trust['unit'])}")
     pairs = made["images"] * len(made["classes"])
     console.note(
         f"absent from both sides: {undefined['image_class_pairs']:,} of {pairs:,} (image, class) pairs, "
-        f"{undefined['foreground_images']:,} images without any foreground; {POLICIES[undefined['policy']]}"
+        f"{console.counted(undefined['foreground_images'], 'image')} without any foreground; "
+        f"{POLICIES[undefined['policy']]}"
     )
     if lost := undefined.get("hausdorff95_images"):
-        console.note(f"hausdorff95: {lost:,} images left out, foreground on one side only")
+        console.note(f"hausdorff95: {console.counted(lost, 'image')} left out, foreground on one side only")
     if out:
         console.say(str(out / "report.html"))
+
+
+def _slices(key: str, rows: Sequence[dict[str, Any]], headline: str) -> None:
+    """Every value of a key: its images, its subjects, the headline figure and IoU over both classes."""
+    figures = [name for name in dict.fromkeys((headline, "miou_image")) if rows and name in rows[0]]
+    unit = f"{rows[0]['unit']}s" if rows else "subjects"
+    shown = [
+        [
+            str(row["value"]),
+            row["images"],
+            row["groups"],
+            *("undefined" if row[name] is None or math.isnan(row[name]) else row[name] for name in figures),
+            _interval(row["intervals"].get(figures[0]) if figures else None),
+        ]
+        for row in rows
+    ]
+    console.table(f"by {key}", [key, "images", unit, *figures, "95 % interval"], shown)
+
+
+def _interval(pair: Sequence[float] | None) -> str:
+    return f"{pair[0]:.4f} to {pair[1]:.4f}" if pair else ""
 
 
 def would(count: int, what: str, given: dict[str, Any]) -> None:

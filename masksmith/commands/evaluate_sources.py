@@ -63,8 +63,10 @@ def model(given: dict[str, Any]) -> Judged | None:
         raise BadInput(run, "a run folder, a .safetensors file or an exported one", "no such file", "check the path")
     learned, assumed = deployed.described(run) if deployed.is_exported(run) else (dataset.trained_on(run), "")
     front = dataset.foreground(manifest.info.classes, learned)
-    console.note(f"{len(records):,} records of {given['data']}, split {split}; foreground: {', '.join(front)}")
-    notes = [f"{bare:,} records without a mask were left out."] if bare else []
+    console.note(
+        f"{console.counted(len(records), 'record')} of {given['data']}, split {split}; foreground: {', '.join(front)}"
+    )
+    notes = [f"Left out: {console.counted(bare, 'record')} without a mask."] if bare else []
     notes += [assumed] if assumed else []
     for text in notes:
         console.warn(text)

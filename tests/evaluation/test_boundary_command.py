@@ -80,7 +80,7 @@ def test_another_policy_is_told_to_counts(tmp_path, capsys):
 def test_images_without_a_distance_are_told(sides, capsys):
     save(sides[0] / "f2.png", disc(16) * 0)
     assert run("evaluate", *sides, "--boundary") == 0
-    assert "hausdorff95: 1 images left out" in capsys.readouterr().err
+    assert "hausdorff95: 1 image left out" in capsys.readouterr().err
 
 
 def test_counts_without_boundaries_cannot_tell_them(sides, tmp_path, capsys):

@@ -207,13 +207,23 @@ def test_a_model_is_judged_on_the_test_split_with_the_classes_it_was_trained_on(
     assert "split test; foreground: foot" in shown.err
     assert (told["images"], told["iou_fg_image"]) == (7, 1.0)
     assert told["ignored_pixels"] == 7 * 40
-    assert told["notes"] == ["1 records without a mask were left out."]
+    assert told["notes"] == ["Left out: 1 record without a mask."]
     assert [row["value"] for row in told["slices"]["floor"]] == ["oak", "tile"]
     assert told["intervals"]["unit"] == "subject"
     assert (told["flicker_excess"], told["clips"][0]["frames"]) == (0.0, 4)
     mask = cv2.imread(str(tmp_path / "o" / "masks" / "r4.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(mask, disc(16) * 255)
     assert (tmp_path / "o" / "report.html").read_text().count("<script") == 1
+
+
+def test_slices_that_were_asked_for_are_printed(dataset, capsys):
+    model, data, _ = dataset
+    assert run("evaluate", "--model", model, "--data", data, "--slice", "floor", "--least", 2) == 0
+    shown = capsys.readouterr().out
+    (line,) = (line for line in shown.splitlines() if "oak" in line)
+    assert "by floor" in shown and "1.0000 to 1.0000" in line
+    assert run("evaluate", "--model", model, "--data", data) == 0
+    assert "by floor" not in capsys.readouterr().out
 
 
 def test_without_the_list_of_the_run_every_class_is_foreground(dataset, capsys):

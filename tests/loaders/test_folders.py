@@ -30,9 +30,20 @@ def test_missing_counterparts_are_counted_and_the_first_are_named(
         (root / "masks" / f"{k:02d}.png").unlink()
     (root / "images" / "11.jpg").unlink()
     line = refused(3, "folders", "--from", root, "--to", tmp_path / "to")
-    assert "7 images without a mask (00, 01, 02, 03, 04 and 2 more)" in line
-    assert "1 masks without an image (11)" in line
-    assert not (tmp_path / "to").exists()
+    assert "7 with no mask (00, 01, 02, 03, 04 and 2 more)" in line
+    assert "1 with no image (11)" in line
+    assert "--skip-bad" in line
+    assert not (tmp_path / "to" / "records.parquet").exists()
+
+
+def test_what_has_no_counterpart_can_be_left_out(put: Callable[..., Path], tmp_path: Path) -> None:
+    root = put([f"{k:02d}" for k in range(5)])
+    (root / "masks" / "01.png").unlink()
+    (root / "images" / "03.jpg").unlink()
+    make("--from", root, "--to", tmp_path / "to", "--skip-bad")
+    assert [record.id for record in records(tmp_path / "to")] == ["00", "02", "04"]
+    told = (tmp_path / "to" / "missing.csv").read_text()
+    assert "no mask" in told and "no image" in told
 
 
 def test_two_images_of_one_name_are_refused(

@@ -77,7 +77,7 @@ def test_more_than_five_values_are_counted(tmp_path: Path, save: Make, run: Run)
     code, _, err = run("audit", save(tmp_path / "d", records).folder)
     assert code == 1
     assert "subject S0, S1, S2, S3, S4 and 3 more in test and train (16 records)" in err
-    assert "16 records have no image digest" in err
+    assert "16 records without an image digest" in err
 
 
 def test_a_lost_record_breaks_the_proof_though_nothing_leaks(tmp_path: Path, feet: Make, save: Make, run: Run) -> None:

@@ -82,7 +82,7 @@ def test_every_kind_of_difference_is_told(tmp_path: Path, save: Make, run: Run) 
     assert told["changed"] == {"mask": 1, "subject": 1, "groups": 1}
     assert {"id": "r1", "column": "subject", "first": "a", "second": "b"} in told["examples"]
     assert told["dataset_json"] == ["name", "seed"]
-    assert "1 records only in the first, 1 only in the second" in err and "seed in dataset.json" in err
+    assert "1 record only in the first, 1 only in the second" in err and "seed in dataset.json" in err
 
 
 def test_diff_refuses_ids_that_occur_twice(tmp_path: Path, save: Make, run: Run) -> None:

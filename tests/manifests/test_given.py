@@ -48,6 +48,8 @@ def test_every_record_is_tested_once_over_the_folds_and_no_subject_is_in_two_spl
         assert all(Manifest.open(folder).path(r.image).is_file() for r in Manifest.open(folder).records())
     assert sorted(tested) == sorted(splits(opened.folder))
     assert run("split", opened.folder, "--folds", 4, "--out", out)[0] == 2  # nothing is overwritten
+    code, text, _ = run("split", opened.folder, "--by", "subject", "--folds", 4, "--out", tmp_path / "again")
+    assert code == 0 and text.count("largest deviation") == 1 and all(f"fold{k}" in text for k in range(4))
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=30), st.integers(2, 8), st.integers(0, 99))
