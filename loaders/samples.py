@@ -172,4 +172,7 @@ def _columns(manifest: Manifest, split: str | None) -> Any:
             f"{bare.num_rows} without, the first is {bare['id'][0].as_py()}",
             "filter them out: masksmith manifest filter",
         )
+    for name in ("image", "mask"):
+        for url in table[name].filter(pc.match_substring(table[name], "://"))[:1]:
+            manifest.path(url.as_py())  # says how they come to disk
     return table.select(["id", "image", "mask"]).combine_chunks()

@@ -171,8 +171,21 @@ class Manifest:
             raise BadInput(self.folder / RECORDS, "records that can be read", found, "restore it") from None
 
     def path(self, relative: str) -> Path:
-        """Where the file of a record lies."""
+        """Where the file of a record lies.
+
+        Raises:
+            BadInput: in a tar shard or an object store, so not as a file.
+        """
+        if "://" in relative:
+            fix = f"bring them to disk: masksmith convert {self.folder} --from webdataset --out FOLDER"
+            raise BadInput(self.folder, "pictures and masks as files", f"{relative} (a URL)", fix)
         return self.folder / relative
+
+    def url(self, path: str) -> str:
+        """The fsspec URL of a record's file that is named by one; of a tar beside the manifest, from the root."""
+        member, chained, shard = path.partition("::")
+        beside = chained and "://" not in shard
+        return f"{member}::file://{(self.folder / shard).resolve()}" if beside else path
 
     @property
     def digest(self) -> str:

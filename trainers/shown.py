@@ -35,7 +35,7 @@ def missing_classes(manifest: Manifest, foreground: Sequence[str], split: str = 
     table = manifest.table(columns=["mask", "split"])
     places = table.filter(pc.equal(table["split"], split))["mask"].drop_null().to_pylist()
     order = seeds.rng(0, "shown").permutation(len(places))[:LOOKED_AT]
-    paths = [Path(manifest.folder) / str(places[k]) for k in order]
+    paths = [manifest.path(str(places[k])) for k in order]
     ClassTable(known, None).refuse_255(paths[:8])
     left = _not_shown(paths, {name: known[name] for name in foreground})
     if len(left) == len(foreground):

@@ -22,6 +22,7 @@ from loaders.formats.form import NO_SPLIT, Item, Place, Whole
 from loaders.formats.rows import ABOUT, INSTANCES, INSTANCES_SHA256, about, instances_path, stem
 from loaders.formats.table import find_format
 from manifests import Manifest, Record
+from manifests.places import is_url
 from manifests.record import SPLITS, from_table
 from masksmith import __version__, engine, files
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem
@@ -165,23 +166,24 @@ def _items(manifest: Manifest, positions: Sequence[int]) -> Iterator[Item]:
 
 
 def _read(manifest: Manifest, record: Record, path: str, sha256: str | None) -> bytes:
-    if "://" in path:
+    if is_url(path):
         import fsspec  # type: ignore[import-untyped]
 
-        with fsspec.open(path, "rb") as handle:
+        place: str | Path = path
+        with fsspec.open(manifest.url(path), "rb") as handle:
             data: bytes = handle.read()
     else:
+        place = manifest.path(path)
         try:
-            data = manifest.path(path).read_bytes()
+            data = place.read_bytes()
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise BadInput(
-                manifest.path(path), f"a file of record {record.id}", "none", "restore it: masksmith manifest verify"
-            ) from None
+            fix = "restore it: masksmith manifest verify"
+            raise BadInput(place, f"a file of record {record.id}", "none", fix) from None
         except PermissionError:
-            raise EnvironmentFault(f"{manifest.path(path)}: cannot read, no permission; change its rights") from None
+            raise EnvironmentFault(f"{place}: cannot read, no permission; change its rights") from None
     if sha256 and files.digest(data) != sha256:
         raise BadInput(
-            manifest.path(path),
+            place,
             f"the file of record {record.id}, sha256 {sha256}",
             f"another one, {files.digest(data)}",
             "restore it, or write the manifest anew: masksmith manifest verify",
@@ -207,7 +209,7 @@ def _ask_for_room(out: Path, manifest: Manifest, planned: Plan) -> None:
         row = manifest.rows(position, 1, ["image", "mask"]).to_pylist()[0]
         for path in (row["image"], row["mask"]):
             with contextlib.suppress(OSError):
-                sizes.append(manifest.path(path).stat().st_size if path else 0)
+                sizes.append(manifest.path(path).stat().st_size if path and not is_url(path) else 0)
     needed = sum(sizes) / max(1, len(looked)) * len(positions)
     free = shutil.disk_usage(out).free
     if needed > free:

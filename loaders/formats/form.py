@@ -34,11 +34,16 @@ class Item:
 
     @property
     def image_suffix(self) -> str:
-        return PurePosixPath(self.record.image).suffix.lower()
+        return _suffix(self.record.image)
 
     @property
     def mask_suffix(self) -> str:
-        return PurePosixPath(self.record.mask or "").suffix.lower()
+        return _suffix(self.record.mask or "")
+
+
+def _suffix(path: str) -> str:
+    """Of a record's path; of a chained URL (``tar://MEMBER::SHARD``) that of the member."""
+    return PurePosixPath(path.partition("::")[0]).suffix.lower()
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,8 @@ def local(manifest: Manifest, path: str) -> Iterator[Path]:
         return
     import fsspec  # type: ignore[import-untyped]
 
-    url, chained, shard = path.partition("::")
-    if chained and "://" not in shard:
-        url, shard = path, f"file://{(manifest.folder / shard).resolve()}"
-        url = f"{path.partition('::')[0]}::{shard}"
-    else:
-        url = path
     try:
-        with fsspec.open(url, "rb") as handle:
+        with fsspec.open(manifest.url(path), "rb") as handle:
             data = handle.read()
     except (FileNotFoundError, KeyError):
         raise BadInput(f"{manifest.folder}: {path}", "a file of the dataset", "none", "restore it") from None

@@ -21,7 +21,7 @@ from datagen import plan as planning
 from datagen.bank import Rig
 from datagen.scenes import Style
 from manifests import Manifest
-from masksmith import engine, files, store
+from masksmith import cli, engine, files, store
 from masksmith.errors import EnvironmentFault, UsageProblem
 from tests.datagen.test_generate import digests, exit_of
 
@@ -86,6 +86,26 @@ def test_tar_shards_hold_what_files_would_and_other_readers_take_them(loose: Pat
         assert record.image.startswith(f"tar://{record.id}.jpg::{record.split}-")
         assert (record.subject, record.recipe) == (alone[record.id].subject, alone[record.id].recipe)
         assert seen[record.id]["image"] == alone[record.id].image
+
+
+def test_tar_shards_come_back_as_the_files_they_would_have_been(
+    loose: Path, packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(["convert", str(packed), "--from", "webdataset", "--out", str(tmp_path / "back"), "--engine", "serial"])
+    alone = {record.id: record for record in Manifest.open(loose).records()}
+    back = Manifest.open(tmp_path / "back")
+    for record in back.records():
+        first = alone.pop(record.id)
+        assert files.sha256(back.path(record.image)) == first.sha256_image
+        assert files.sha256(back.path(record.mask or "")) == first.sha256_mask
+        assert (record.subject, record.groups, record.split) == (first.subject, first.groups, first.split)
+    assert not alone
+    cli.main(["convert", str(packed), "--to", "folders", "--out", str(tmp_path / "plain"), "--engine", "serial"])
+    assert len(list((tmp_path / "plain").rglob("*.jpg"))) == COUNT
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["train", "--preset", "demborg2018", "--data", str(packed), "--out", str(tmp_path / "run")])
+    assert ended.value.code == 3
+    assert f"masksmith convert {packed} --from webdataset --out FOLDER" in capsys.readouterr().err
 
 
 @pytest.mark.slow
