@@ -57,7 +57,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     from rich.markup import escape
     from rich.table import Table
 
-    shown = Table(title=escape(title) if title else None, title_justify="left")
+    shown = Table()
     for position, column in enumerate(columns):
         shown.add_column(escape(column), justify="left" if position == 0 else "right", overflow="fold")
     for row in rows:
@@ -65,6 +65,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
     console = Console(file=sys.stdout)
     if not sys.stdout.isatty():
         console = Console(file=sys.stdout, width=140)
+    if title:
+        console.print(escape(title), style="italic", highlight=False, soft_wrap=True)
     console.print(shown)
 
 

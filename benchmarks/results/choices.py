@@ -32,6 +32,8 @@ RATIOS = (0, 30, 50, 70)
 """Percent of the channels taken; 0 is trained on for as long as the others."""
 SIZES = (320, 160, 64, 32)
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
+WHOLE = "whole"
+"""The set of document F at its whole size."""
 TABLES = ("sets", "P", "F", "R", "C", "N", "scale")
 DRIVER = "python -m benchmarks.results"
 SETS = {"vikram": "vikram/audit", "eg8": "eg8", "feet": "feet", "realfeet": "realfeet/prepare"}

@@ -41,6 +41,8 @@ PORTRAIT: dict[str, dict[str, Any]] = {
     "sinet": {"params_m": 0.087, "mflops": 64, "eg1800": 94.81, "fps": 175, "web": 68},
 }
 
+FEET_SET = {"train": 43_896, "val": 12_960, "test": 14_168}
+
 # synthetic and real test: mA / mIoU / mDice
 FEET: dict[str, dict[str, Any]] = {
     "teacher": {

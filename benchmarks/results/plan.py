@@ -1,8 +1,8 @@
 """The plan: every command behind the tables, in the order they are run, each from inside one work folder.
 
-Lengths are those that two cores bear: the trainings of all tables take at most three hours of one thread, and say so
-in their own options. What takes longer, or a dataset that is not there, is a step all the same: its row says what it
-would take.
+Lengths are those that two cores bear: the trainings of all tables take less than three hours of them, one thread a
+training, and say so in their own options. What takes longer, or a dataset that is not there, is a step all the same:
+its row says what it would take.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from .choices import DRIVER, EASYPORTRAIT, EG1800, LONGER, PEERS, PORTRAITS, SETS, evaluation, peer_step
+from .choices import DRIVER, EASYPORTRAIT, EG1800, LONGER, PEERS, PORTRAITS, SETS, WHOLE, evaluation, peer_step
 from .plan_more import calls, faces, feet, silhouettes
 from .step import DATA, Step
 
@@ -142,10 +142,7 @@ def _portraits() -> Iterable[Step]:
     for name in PEERS:
         file = f"{DATA}/peers/{name}"
         yield replace(evaluation(file, peer_step(name), "vikram", "test", "P", ("vikram/audit",)), files=(file,))
-    peers = " ".join(
-        f"{DATA}/peers/{name}"
-        for name in ("selfie_segmentation.tflite", "segm_full_v679.tflite", "anil_SINet_Softmax.onnx")
-    )
+    peers = " ".join(f"{DATA}/peers/{name}" for name in (*PEERS, "anil_SINet_Softmax.onnx"))
     models = " ".join(f"random:{model}" for model in (*PORTRAITS, "portraitnet", "sinet"))
     yield Step(
         "speed/portraits",
@@ -209,3 +206,9 @@ def _own_portraits() -> Iterable[Step]:
 
 def _scale() -> Iterable[Step]:
     yield Step("scaling", "scale", "python -m benchmarks.scaling --json", 60)
+    scans, floors = f"{DATA}/feet/scans", f"{DATA}/floors"
+    line = f"masksmith generate --preset demborg2018 --scans {scans} --floors {floors} --out whole --seed 1 --json"
+    yield Step(WHOLE, "scale", line, 10, files=(scans, floors), sets=("whole",), makes=("whole",))
+    for look in ("audit whole", "manifest verify whole"):
+        at = f"{WHOLE}/{look.split()[-2]}"
+        yield Step(at, "scale", f"masksmith {look} --json", 1, needs=(WHOLE,), sets=("whole",))

@@ -117,8 +117,9 @@ def silhouettes() -> Iterable[Step]:
                 f"train/{model}-{name}",
                 "R",
                 f"masksmith train --preset resnext2021 --model {model} --data {name} --start random --set size=128 "
-                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 0.5 --seed 1 --out {run} --json",
-                0.5,
+                f"--set batch=8 --set lr=0.001 --set steps_per_epoch=25 "
+                f"{'--allow-leaks ' if name == 'camvid' else ''}--minutes 5 --seed 1 --out {run} --json",
+                5,
                 needs=(SETS.get(name, name),),
                 sets=(name,),
                 makes=(f"{run}/best.safetensors",),

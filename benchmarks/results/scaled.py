@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from .cells import NONE, Table, markdown, number, provenance
+from .choices import WHOLE
+from .claims import FEET_SET
 from .ledger import Records
 from .tables import STEPS, absent
 
 _STEP = "scaling"
+_WHOLE = (WHOLE, f"{WHOLE}/audit", f"{WHOLE}/verify")
 _PARTS = {
     "save": "writing a manifest with its split proof",
     "load": "reading it whole",
@@ -39,14 +42,45 @@ _RECKONED = (
 
 def lines(records: Records) -> list[str]:
     """The section's lines."""
-    made = ["## Growing: what 100 million images would need", ""]
+    made = ["## Growing: what 100 million images would need", "", *markdown(_whole(records))]
     if _STEP not in records:
         made += [f"Nothing is measured yet ({absent(records, _STEP)}): `{STEPS[_STEP].command}`.", ""]
         return made
     for table in (_model(records), _rows(records), _reckoned(records)):
         made += markdown(table)
     made += [*_limits(records), ""]
-    return [*made, *provenance(records.of([STEPS[_STEP]]))]
+    return [*made, *provenance(records.of([STEPS[name] for name in (_STEP, *_WHOLE)]))]
+
+
+def _whole(records: Records) -> Table:
+    """The set of document F, made at its whole size, and looked at."""
+    rows: list[tuple[str, ...]] = []
+    splits = records.figure(WHOLE, "splits") or {}
+    for name, said in FEET_SET.items():
+        split = splits.get(name, {})
+        cells = (number(split.get(key), 0) for key in ("scenes", "subjects", "floors"))
+        rows.append((name, number(said, 0), *cells))
+    scans, floors = (sum(split.get(key, 0) for split in splits.values()) for key in ("subjects", "floors"))
+    record, found = records.get(WHOLE), records.figure(f"{WHOLE}/verify", "ok")
+    if record is None or record.seconds is None:
+        after = f"Not made yet: {absent(records, WHOLE)}."
+    else:
+        count = records.figure(WHOLE, "count") or 0
+        kept = "nothing is in two splits" if records.figure(f"{WHOLE}/audit", "ok") else "the audit has not passed"
+        files = "every file is as its record says" if found else "its files were not checked"
+        after = (
+            f"Made in {record.seconds / 60:.1f} minutes on two processes, cutouts included: "
+            f"{count / record.seconds:,.0f} scenes a second; {kept}, {files}."
+        )
+    return Table(
+        "The set of Demborg 2018 at its whole size",
+        f"The document's splits, through its four cameras; ours from {scans or 'the'} scans and {floors or 'the'} "
+        "floor photos at hand, no foot and no floor in two splits.",
+        ("split", "scenes said", "scenes", "subjects", "floors"),
+        tuple(rows),
+        _WHOLE,
+        after,
+    )
 
 
 def _model(records: Records) -> Table:
@@ -123,9 +157,25 @@ def _limits(records: Records) -> list[str]:
             f"- {_PARTS[limit['part']]}: {limit['bytes_a_row']:.0f} bytes a row, {limit['gb_at_target']:.1f} GB for "
             f"100 million; {verdict}, ends at about {rows / 1e6:,.0f} million."
         )
+    made += _evaluated(records, head)
     made += [
         "",
         "Beyond these: a manifest a part (by `generate --seed`, merged with `masksmith manifest merge` where it fits), "
         "and splits by part: a foot or floor lies in one part alone.",
     ]
     return made
+
+
+def _evaluated(records: Records, head: float) -> list[str]:
+    """What one evaluation keeps of each pair, from the two largest numbers of pairs."""
+    sizes = records.figure(_STEP, "evaluate", "sizes") or []
+    if len(sizes) < 2:
+        return []
+    low, high = sizes[-2:]
+    each = max((high["peak_mb"] - low["peak_mb"]) * 1e6 / (high["count"] - low["count"]), 0.0)
+    if each <= 1:
+        return ["- one evaluation: memory does not grow with the pairs."]
+    return [
+        f"- one evaluation: {each:,.0f} bytes a pair, ends at about {head * 1e3 / each:,.0f} million; judge parts, and "
+        "join them by `masksmith evaluate --from-counts PART --from-counts PART`."
+    ]
