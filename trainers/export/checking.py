@@ -23,6 +23,8 @@ IOU_CHANGE = 1e-3
 """A float export that changes the mean IoU by this much or more is refused."""
 ERROR = 1e-3
 """So is one with a probability off by more, where no truth says what that does to the IoU."""
+UNTRAINED = 1e-2
+"""The same of random weights, where the rounding of 32 bits alone comes near ``ERROR`` in the deepest networks."""
 
 
 @dataclass(frozen=True)
@@ -137,18 +139,21 @@ def compare(network: Network, model: Model, samples: Sequence[Sample], *, real: 
     )
 
 
-def refuse(check: Check, place: Path, *, int8: bool, post: bool) -> None:
+def refuse(check: Check, place: Path, *, int8: bool, post: bool, limit: float = ERROR) -> None:
     """Stop where a float export is another function than the network.
 
+    Args:
+        limit: how far a probability may be off.
+
     Raises:
-        CheckFailed: the IoU changed by ``IOU_CHANGE`` or more, or a probability by more than ``ERROR``.
+        CheckFailed: the IoU changed by ``IOU_CHANGE`` or more, or a probability by more than ``limit``.
     """
     if int8:
         return
     change = check.iou_change
     if change is not None and abs(change) >= IOU_CHANGE:
         raise CheckFailed(f"{place}: the IoU changed by {change:+.4f} on {check.pictures} pictures; do not use it")
-    if not post and check.max_error > ERROR:
+    if not post and check.max_error > limit:
         raise CheckFailed(
             f"{place}: a probability differs by {check.max_error:.1e} from PyTorch's on {check.pictures} pictures; "
             "do not use it"

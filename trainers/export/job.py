@@ -159,7 +159,8 @@ def export(
     meant = with_relu(network) if form.relu else network
     check = checking.compare(meant, opened, pictures, real=data is not None)
     try:
-        checking.refuse(check, out, int8=form.int8, post=form.post)
+        limit = checking.UNTRAINED if run is None else checking.ERROR
+        checking.refuse(check, out, int8=form.int8, post=form.post, limit=limit)
     except Exception:
         remove(out)
         raise

@@ -144,6 +144,19 @@ def test_a_file_that_is_another_function_is_refused(network: Network, tmp_path: 
         checking.refuse(check, tmp_path / "model.onnx", int8=False, post=False)
 
 
+@pytest.mark.parametrize("name", ["enet", "sinet"])
+def test_random_weights_keep_activations_as_small_as_trained_ones(name: str, tmp_path: Path) -> None:
+    network = job.network_of(None, name, random=True)
+    with torch.no_grad():
+        drawn = torch.stack([torch.from_numpy(sample.image) for sample in checking.made_up(network.size, 2)])
+        largest = float(network(drawn.permute(0, 3, 1, 2) / 255).abs().max())
+    assert 0.01 < largest < 30
+    again = job.network_of(None, name, random=True).state_dict()
+    assert all(torch.equal(value, again[key]) for key, value in network.state_dict().items())
+    made = job.export(network, Form(), tmp_path / "model.onnx", latency=0)
+    assert made.check.max_error < checking.ERROR
+
+
 def test_an_operator_that_onnx_lacks_is_named_and_nothing_is_printed(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
