@@ -37,7 +37,9 @@ _FOLDER = click.Path(path_type=Path)
     "--folds", type=click.IntRange(2, 1000), help="Cross-validation: fold0, fold1, ...; with --out, a manifest each."
 )
 @click.option("--like", multiple=True, metavar="SPLIT=LIST", help="A paper's list of paths, stems or ids; repeatable.")
-@click.option("--leave-out", metavar="KEY[=VALUE]", help="Test on one value, such as source=camvid, or each in turn.")
+@click.option(
+    "--leave-out", metavar="KEY[=VALUE]", help="Test on one value (source=camvid, split=test), or each in turn."
+)
 @click.option("--official", is_flag=True, help="Keep the split the records came with, and prove what it keeps apart.")
 @click.option("--derive", multiple=True, metavar="KEY=REGEX", help="A group key read from image paths, and kept.")
 @click.option("--out", type=_FOLDER, help="Write a copy there instead of changing D; images stay where they are.")
@@ -77,6 +79,7 @@ def split(
       masksmith split people --by subject --folds 5 --out folds
       masksmith split eg1800 --like train=eg1800_train.txt --like test=eg1800_test.txt
       masksmith split all --leave-out source=camvid
+      masksmith split eg1800 --leave-out split=test --by photo --shares train=0.9,val=0.1
     """
     from manifests import Manifest, split_writing
     from manifests.strata import strata

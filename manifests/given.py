@@ -72,13 +72,14 @@ def left_out(
 ) -> Resplit:
     """All records with one value of a key for testing, the others dealt out to the other splits.
 
-    A record elsewhere that a chain of ``keys`` joins with the value would leak: it gets no split, counts as dropped.
+    The key may be ``split``: a published test split then stays as it is. A record elsewhere that a chain of ``keys``
+    joins with the value would leak: it gets no split, counts as dropped.
 
     Raises:
         UsageProblem: no record has the value, or nothing is left beside it.
     """
     table = manifest.table(PLANNING)
-    rows, values = members(table, key)
+    rows, values = _splits(table) if key == "split" else members(table, key)
     mine = np.zeros(table.num_rows, bool)
     mine[rows[np.asarray(pc.equal(values, value)).astype(bool)]] = True
     if not mine.any():
@@ -96,6 +97,12 @@ def left_out(
     column[mine] = "test"
     column[rest] = part.column("split").to_pylist()
     return _planned(manifest, table, column.tolist(), plan, "left out")
+
+
+def _splits(table: pa.Table) -> tuple[np.ndarray, pa.Array]:
+    column = table.column("split").combine_chunks()
+    there = np.flatnonzero(np.asarray(pc.is_valid(column)))
+    return there, column.take(pa.array(there))
 
 
 def folds(manifest: Manifest, number: int, keys: Sequence[str], seed: int, columns: Sequence[Stratum] = ()) -> Resplit:

@@ -62,8 +62,8 @@ class Task:
         """With ``KEY=VALUE`` for testing."""
         key, _, value = text.partition("=")
         whole = self._widened()
-        if key not in _keys(whole):
-            raise unknown_choice("key", key, _keys(whole))
+        if key != "split" and key not in _keys(whole):
+            raise unknown_choice("key", key, [*_keys(whole), "split"])
         planned = given.left_out(whole, key, value, self._known(whole), self.shares, self.seed, self.columns)
         return _kept(planned, whole)
 

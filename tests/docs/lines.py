@@ -254,7 +254,7 @@ LINES: dict[str, Row] = {
     # guides: public data
     "masksmith prepare eg1800 --from downloads/eg1800 --to portraits": Row(why=_DOWNLOAD),
     "masksmith fetch eg1800 --to downloads --from alldata_urls.txt": Row(why=_DOWNLOAD),
-    "masksmith split portraits --by subject,photo --stratify area": Row(why=_DOWNLOAD),
+    "masksmith split portraits --leave-out split=test --by photo --shares train=0.9,val=0.1": Row(why=_DOWNLOAD),
     "masksmith audit portraits --near-duplicates --html leaks.html": Row(why=_DOWNLOAD),
     "masksmith fetch dtd --to downloads": Row(why=_DOWNLOAD),
     "masksmith generate --preset demborg2018 --scans rig-feet --floors floors --out demborg": Row(why=_RIG),

@@ -142,6 +142,23 @@ def test_a_split_of_the_authors_is_kept_marked_where_it_leaks_and_fails_after_an
     assert code == 2 and "its split was made here" in err
 
 
+def test_a_published_test_split_stays_and_what_it_shares_with_the_rest_is_left_out(
+    tmp_path: Path, save: Make, run: Run
+) -> None:
+    records = [made(f"a{n}", groups={"photo": (f"p{n}",)}, split="train") for n in range(20)]
+    records += [made(f"b{n}", groups={"photo": (f"p{n + 19}",)}, split="test") for n in range(4)]
+    folder = save(tmp_path / "d", records).folder
+    words = ("split", folder, "--leave-out", "split=test", "--by", "photo", "--shares", "train=0.8,val=0.2")
+    code, _, err = run(*words)
+    assert code == 0 and "1 of 24 records share photo" in err
+    found = splits(folder)
+    assert {name for name, split in found.items() if split == "test"} == {f"b{n}" for n in range(4)}
+    assert found["a19"] is None and {found[f"a{n}"] for n in range(19)} == {"train", "val"}
+    assert proved(folder) and run("audit", folder)[0] == 0
+    assert run(*words)[0] == 0 and splits(folder) == found
+    assert "no record has it; there are: test, train, val" in run("split", folder, "--leave-out", "split=dev")[2]
+
+
 def test_one_source_is_left_out_with_what_shares_a_subject_with_it(tmp_path: Path, save: Make, run: Run) -> None:
     records = [made(f"a{n}", subject=f"s{n}", source="one") for n in range(20)]
     records += [made(f"b{n}", subject=f"t{n}", source="two") for n in range(6)]
