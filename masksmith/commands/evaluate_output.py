@@ -125,20 +125,22 @@ def show(made: dict[str, Any], judged: Judged, out: Path | None, asked: Sequence
 
 
 def _slices(key: str, rows: Sequence[dict[str, Any]], headline: str) -> None:
-    """Every value of a key: its images, its subjects, the headline figure and IoU over both classes."""
-    figures = [name for name in dict.fromkeys((headline, "miou_image")) if rows and name in rows[0]]
-    unit = f"{rows[0]['unit']}s" if rows else "subjects"
-    shown = [
-        [
-            str(row["value"]),
-            row["images"],
-            row["groups"],
-            *("undefined" if row[name] is None or math.isnan(row[name]) else row[name] for name in figures),
-            _interval(row["intervals"].get(figures[0]) if figures else None),
-        ]
-        for row in rows
-    ]
-    console.table(f"by {key}", [key, "images", unit, *figures, "95 % interval"], shown)
+    """Every value of a key: images, subjects where they are known, the headline figure and IoU of all classes."""
+    if not rows:
+        return
+    figures = [name for name in dict.fromkeys((headline, "miou_image")) if name in rows[0]]
+    units = [] if rows[0]["unit"] == "image" else [f"{rows[0]['unit']}s"]
+    columns = [key, "images", *units]
+    shown: list[list[Any]] = [[str(row["value"]), row["images"], *([row["groups"]] if units else [])] for row in rows]
+    for name in figures:
+        columns += [name, "95 % interval"]
+        for cells, row in zip(shown, rows, strict=True):
+            value = row[name]
+            cells += [
+                "undefined" if value is None or math.isnan(value) else value,
+                _interval(row["intervals"].get(name)),
+            ]
+    console.table(f"by {key}", columns, shown)
 
 
 def _interval(pair: Sequence[float] | None) -> str:
