@@ -31,6 +31,8 @@ STREETS = ("camvid", "camvid-drives")
 RATIOS = (0, 30, 50, 70)
 """Percent of the channels taken; 0 is trained on for as long as the others."""
 SIZES = (320, 160, 64, 32)
+CLIPS = {"talking": "greenscreen", "dance": "dance-twirl"}
+"""Name of a clip in the steps -> its folder among the clips."""
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 WHOLE = "whole"
 """The set of document F at its whole size."""

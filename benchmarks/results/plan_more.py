@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .choices import DISTILLED, DRIVER, FEET, RATIOS, SETS, SIZES, STREETS, UNETS, WIDTHS, evaluation, network_of
+from .choices import CLIPS, DISTILLED, DRIVER, FEET, RATIOS, SETS, SIZES, STREETS, UNETS, WIDTHS, evaluation, network_of
 from .step import DATA, Step
 
 
@@ -211,25 +211,23 @@ def calls() -> Iterable[Step]:
             needs=(f"predict/{size}",),
             sets=("vikram",),
         )
-    frames = f"{DATA}/video/DAVIS2016/JPEGImages/480p/dance-twirl"
-    truth = frames.replace("JPEGImages", "Annotations")
-    yield Step(
-        "predict/dance",
-        "C",
-        f"masksmith predict runs/sparse {frames} --clip --no-prior --out predicted/dance --json",
-        0.5,
-        needs=("train/sparse",),
-        files=(frames,),
-        makes=("predicted/dance",),
-    )
-    yield Step(
-        "skipping",
-        "C",
-        f"masksmith jitter predicted/dance/masks {truth} --frames {frames} --skip-curve 0,50,80,95 --json",
-        1,
-        needs=("predict/dance",),
-        files=(frames, truth),
-    )
+    for name, clip in CLIPS.items():
+        frames, truth = (f"davis/{kind}/480p/{clip}" for kind in ("JPEGImages", "Annotations"))
+        yield Step(
+            f"predict/{name}",
+            "C",
+            f"masksmith predict runs/sparse {frames} --clip --no-prior --out predicted/{name} --json",
+            0.5,
+            needs=("train/sparse", "davis"),
+            makes=(f"predicted/{name}",),
+        )
+        yield Step(
+            f"skipping/{name}",
+            "C",
+            f"masksmith jitter predicted/{name}/masks {truth} --frames {frames} --skip-curve 0,50,80,95 --json",
+            1,
+            needs=(f"predict/{name}",),
+        )
     for alpha in (0, 80):
         skip = f"--skip {alpha} " if alpha else ""
         yield Step(
