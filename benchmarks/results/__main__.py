@@ -12,7 +12,7 @@ from pathlib import Path
 from masksmith.errors import MasksmithError, unknown_choice
 
 from . import figures, page, running
-from .choices import TABLES
+from .choices import LANES, TABLES
 from .ledger import FOLDER, Records
 from .plan import steps
 from .step import ROOT, Step
@@ -30,6 +30,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="the real data [default: MASKSMITH_DATA, else ../shared/data]")
     parser.add_argument("--eg1800", type=Path, help="EG1800 with its photos, as its authors gave it out")
     parser.add_argument("--easyportrait", type=Path, help="EasyPortrait of February 2023")
+    parser.add_argument(
+        "--lanes", type=int, default=LANES, metavar="N", help=f"steps beside each other, one thread each [{LANES}]"
+    )
     parser.add_argument("--beyond", action="store_true", help="run what takes longer than the time set aside, too")
     parser.add_argument("--records", type=Path, default=FOLDER, help="folder of measured rows")
     parser.add_argument("--list", action="store_true", help="say what would be run and run nothing")
@@ -77,7 +80,9 @@ def main(words: Sequence[str] | None = None) -> int:
             return 0
         if not given.render:
             given.work.mkdir(parents=True, exist_ok=True)
-            failed = running.run_all(shop, picked, lambda line: print(line, file=sys.stderr, flush=True))
+            failed = running.run_all(
+                shop, picked, lambda line: print(line, file=sys.stderr, flush=True), max(given.lanes, 1)
+            )
         records = Records.load(given.records)
         drawn = figures.draw(records, given.pictures)
         page.write(records, given.page)

@@ -36,6 +36,10 @@ CLIPS = {"talking": "greenscreen", "dance": "dance-twirl"}
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 WHOLE = "whole"
 """The set of document F at its whole size."""
+LARGE = "fastlinknet-whole"
+"""The run on that set."""
+LANES = 2
+"""Steps that go on beside each other on the two cores that the plan is made for."""
 TABLES = ("sets", "P", "F", "R", "C", "N", "scale")
 DRIVER = "python -m benchmarks.results"
 SETS = {"vikram": "vikram/audit", "eg8": "eg8", "feet": "feet", "realfeet": "realfeet/prepare"}
@@ -44,7 +48,7 @@ SETS = {"vikram": "vikram/audit", "eg8": "eg8", "feet": "feet", "realfeet": "rea
 
 def network_of(run: str) -> str:
     """The network of a run on feet: ``enet`` of ``enet128``."""
-    return "fastlinknet" if run in DISTILLED else run.removesuffix("128")
+    return "fastlinknet" if run in (*DISTILLED, LARGE) else run.removesuffix("128")
 
 
 def peer_step(name: str) -> str:

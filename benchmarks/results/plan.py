@@ -32,6 +32,8 @@ def _sets() -> Iterable[Step]:
         sets=("feet",),
         makes=("feet",),
     )
+    line = f"masksmith generate --preset demborg2018 --scans {scans} --floors {floors} --out whole --seed 1 --json"
+    yield Step(WHOLE, "sets", line, 4, files=(scans, floors), sets=("whole",), makes=("whole",))
     real = f"{DATA}/feet/real"
     yield Step(
         "realfeet",
@@ -212,9 +214,6 @@ def _own_portraits() -> Iterable[Step]:
 
 def _scale() -> Iterable[Step]:
     yield Step("scaling", "scale", "python -m benchmarks.scaling --json", 60)
-    scans, floors = f"{DATA}/feet/scans", f"{DATA}/floors"
-    line = f"masksmith generate --preset demborg2018 --scans {scans} --floors {floors} --out whole --seed 1 --json"
-    yield Step(WHOLE, "scale", line, 10, files=(scans, floors), sets=("whole",), makes=("whole",))
     for look in ("audit whole", "manifest verify whole"):
         at = f"{WHOLE}/{look.split()[-2]}"
         yield Step(at, "scale", f"masksmith {look} --json", 1, needs=(WHOLE,), sets=("whole",))

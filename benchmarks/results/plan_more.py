@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .choices import CLIPS, DISTILLED, DRIVER, FEET, RATIOS, SETS, SIZES, STREETS, UNETS, WIDTHS, evaluation, network_of
+from .choices import (
+    CLIPS,
+    DISTILLED,
+    DRIVER,
+    FEET,
+    LARGE,
+    RATIOS,
+    SETS,
+    SIZES,
+    STREETS,
+    UNETS,
+    WHOLE,
+    WIDTHS,
+    evaluation,
+    network_of,
+)
 from .step import DATA, Step
 
 
@@ -32,6 +47,20 @@ def feet() -> Iterable[Step]:
             makes=(f"runs/{run}/best.safetensors",),
             run=f"runs/{run}",
         )
+    yield Step(
+        f"train/{LARGE}",
+        "F",
+        "masksmith train --preset demborg2018 --model fastlinknet --data whole --minutes 23 --set val_records=750 "
+        f"--seed 1 --out runs/{LARGE} --json",
+        23,
+        needs=(WHOLE,),
+        sets=("whole",),
+        makes=(f"runs/{LARGE}/best.safetensors",),
+        run=f"runs/{LARGE}",
+    )
+    yield evaluation(f"runs/{LARGE}", f"eval/{LARGE}-whole", "whole", "test", "F", (f"train/{LARGE}",))
+    needs = (f"train/{LARGE}", SETS["realfeet"])
+    yield evaluation(f"runs/{LARGE}", f"eval/{LARGE}-real", "realfeet", "all", "F", needs)
     common = "--preset demborg2018 --model fastlinknet --data feet --set size=128 --set epochs=8 --seed 1"
     first = "--teacher runs/linknet128 --temperature 3 --lambda 1"
     second = "--teacher runs/mobileseg128 --temperature 2 --lambda 0.5"

@@ -13,7 +13,8 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -205,27 +206,52 @@ def places(data: Path | None, own: Mapping[str, Path | None]) -> dict[str, Path]
     return {name: place for name, place in named.items() if place is not None}
 
 
-def run_all(shop: Workshop, steps: Sequence[Step], tell: Callable[[str], None]) -> list[Decision]:
+def run_all(shop: Workshop, steps: Sequence[Step], tell: Callable[[str], None], lanes: int = 1) -> list[Decision]:
     """Run what is to be done; returns the steps that failed or need one that did, each with the reason.
 
     A step that fails does not stop the others, only those that need it.
+
+    Args:
+        lanes: how many steps go on beside each other; one that measures time has the machine to itself.
     """
     made: dict[str, Decision] = {}
-    for step in steps:
-        decision = made[step.id] = shop.decide_one(step, made)
-        if decision.state != DO:
-            tell(f"{step.id}: {decision.state}{f', {decision.why}' if decision.why else ''}")
-            continue
-        tell(f"{step.id}: {step.command}")
-        try:
-            record = shop.run(step)
-        except MasksmithError as fault:
-            made[step.id] = Decision(step, FAILED, str(fault))
-            tell(f"{step.id}: failed: {fault}")
-            continue
-        made[step.id] = Decision(step, DONE)
-        tell(f"{step.id}: done" + ("" if record.minutes is None else f" in {record.minutes:.1f} minutes"))
-    return [decision for decision in made.values() if decision.state == FAILED]
+    waiting, going = list(steps), dict[Future[Record], Step]()
+    with ThreadPoolExecutor(lanes) as pool:
+        while waiting or going:
+            while (step := _next(waiting, going.values(), lanes)) is not None:
+                waiting.remove(step)
+                decision = made[step.id] = shop.decide_one(step, made)
+                if decision.state == DO:
+                    tell(f"{step.id}: {step.command}")
+                    going[pool.submit(shop.run, step)] = step
+                else:
+                    tell(f"{step.id}: {decision.state}{f', {decision.why}' if decision.why else ''}")
+            for done in wait(going, return_when=FIRST_COMPLETED).done if going else ():
+                step = going.pop(done)
+                made[step.id] = _ended(step, done, tell)
+    return [made[step.id] for step in steps if made[step.id].state == FAILED]
+
+
+def _next(waiting: Sequence[Step], going: Collection[Step], lanes: int) -> Step | None:
+    """The first step whose turn it is; None while others have to end first."""
+    if len(going) == lanes or any(step.alone for step in going):
+        return None
+    open_ids = {step.id for step in (*waiting, *going)}
+    for step in waiting:
+        if not open_ids & set(step.needs):
+            # nothing overtakes a step that wants the machine for itself, lest its turn never comes
+            return None if step.alone and going else step
+    return None
+
+
+def _ended(step: Step, done: Future[Record], tell: Callable[[str], None]) -> Decision:
+    try:
+        record = done.result()
+    except MasksmithError as fault:
+        tell(f"{step.id}: failed: {fault}")
+        return Decision(step, FAILED, str(fault))
+    tell(f"{step.id}: done" + ("" if record.minutes is None else f" in {record.minutes:.1f} minutes"))
+    return Decision(step, DONE)
 
 
 def as_json(decision: Decision) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Step:
         return self.id.replace("/", "-")
 
     @property
+    def alone(self) -> bool:
+        """Whether it measures time, so that nothing else may run beside it."""
+        return self.id.partition("/")[0] in ("speed", "web", "pipeline", "scaling", "whole")
+
+    @property
     def command(self) -> str:
         """The whole line that was given, as it is printed in the tables."""
         return self.line
