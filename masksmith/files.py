@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -123,14 +124,15 @@ def writable(folder: str | os.PathLike[str]) -> Path:
         EnvironmentFault: it cannot.
     """
     place = Path(folder)
-    probe = place / ".masksmith.probe.part"
     with disk_faults(place):
         try:
             place.mkdir(parents=True, exist_ok=True)
         except FileNotFoundError:
             raise EnvironmentFault(f"{place}: no folder can be made there; choose another place") from None
-        probe.write_bytes(b"")
-        probe.unlink()
+        # under a name of its own: others may look at the same folder
+        descriptor, probe = tempfile.mkstemp(".part", ".masksmith.probe.", place)
+        os.close(descriptor)
+        Path(probe).unlink()
     return place
 
 

@@ -78,7 +78,7 @@ def _machines(records: Records) -> list[str]:
     ]
     return [
         f"Machine: {'; '.join(cpus) or 'none yet'}. {done} of {len(_ids())} steps have a record; trainings and "
-        f"searches took {sum(trained) / 60:.0f} minutes of one thread in all.",
+        f"searches took {sum(trained) / 60:.0f} minutes of one thread in all, two beside each other.",
         "",
     ]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,9 @@ def test_a_damaged_receipt_counts_as_none(tmp_path: Path) -> None:
     receipts = Receipts(tmp_path, "work", {})
     receipts.path(0).write_text("{")
     assert receipts.load(0) is None
+
+
+def test_many_may_look_at_once_whether_a_folder_can_be_written_to(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(files.writable, [tmp_path / "one"] * 400)) == [tmp_path / "one"] * 400
+    assert not list((tmp_path / "one").iterdir())
