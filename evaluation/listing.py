@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from evaluation import boundary, plots, region, temporal
+from masksmith.console import counted
 from masksmith.html import number, text
 
 MOST_ROWS = 25
@@ -100,7 +101,7 @@ def policy(made: Mapping[str, Any]) -> str:
     what = f"Classes absent from both an image's truth and its prediction {_EMPTY[undefined['policy']]}"
     if not cases:
         return f"{what} (--empty {undefined['policy']}); there were none."
-    return f"{what} (--empty {undefined['policy']}); it happened {cases:,} time{'s' if cases != 1 else ''}."
+    return f"{what} (--empty {undefined['policy']}); it happened {counted(cases, 'time')}."
 
 
 def undefined(made: Mapping[str, Any], name: str) -> int:

@@ -17,6 +17,7 @@ from evaluation import gallery, listing, plots, reel, script, sheet, temporal
 from evaluation.pictures import Drawn
 from evaluation.reel import Reel
 from masksmith import html
+from masksmith.console import counted
 from masksmith.html import number, text
 
 _SWEPT = ("iou_fg_image", "miou_image", "iou_fg_dataset", "miou_dataset")
@@ -80,7 +81,7 @@ def _head(made: Mapping[str, Any]) -> str:
     if cases := undefined["image_class_pairs"]:
         did = {"one": "count as IoU 1", "zero": "count as IoU 0", "skip": "are left out"}[undefined["policy"]]
         told.append(
-            f"{cases:,} time{'s' if cases != 1 else ''} a class was absent from both an image's truth and its "
+            f"{counted(cases, 'time')} a class was absent from both an image's truth and its "
             f"prediction; these cases {did}."
         )
     if undefined.get("hausdorff95_images"):
@@ -89,7 +90,7 @@ def _head(made: Mapping[str, Any]) -> str:
             "side only; they are left out of its mean."
         )
     notices = "".join(f'<p class="notice">{text(one)}</p>' for one in told)
-    kicker = f"{made['images']:,} image{'s' if made['images'] != 1 else ''} judged"
+    kicker = f"{counted(made['images'], 'image')} judged"
     return (
         f'<header class="top"><p class="kicker">{text(kicker)}</p><h1>{text(made["title"])}</h1>'
         f'<div class="hero"><div class="figure">{number(head["value"], 3)}</div>'

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from evaluation import boundary, intervals, region
 from evaluation.counts import Counts
+from masksmith.console import counted
 from masksmith.errors import UsageProblem, unknown_choice
 
 LEAST = 5
@@ -111,7 +112,7 @@ def by(
         row |= {name: float(found[name][position]) for name in wanted}
         row["intervals"], row["note"] = {}, None
         if len(own) < max(least, 2):
-            row["note"] = f"no interval: {len(own)} {unit}{'s' if len(own) != 1 else ''}, fewer than {max(least, 2)}"
+            row["note"] = f"no interval: {counted(len(own), unit)}, fewer than {max(least, 2)}"
         elif most is not None and len(members) > most:
             row["note"] = f"no interval: {len(members):,} values; ask for this slice by name"
         else:

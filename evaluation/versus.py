@@ -14,6 +14,7 @@ from evaluation import boundary, gallery, listing, plots, region, script, sheet,
 from evaluation.page import card
 from evaluation.pictures import LEGEND, Drawn
 from masksmith import html
+from masksmith.console import counted
 from masksmith.html import number, text
 
 _HIGHER = frozenset({*region.CONVENTIONS, *boundary.HIGHER, *temporal.HIGHER, "coco_ap"})
@@ -83,7 +84,7 @@ def _head(made: Mapping[str, Any], title: str) -> str:
         )
     convention = listing.CONVENTIONS.get(name, name)
     return (
-        f'<header class="top"><p class="kicker">{len(runs)} evaluation{"s" if len(runs) != 1 else ""} side by side</p>'
+        f'<header class="top"><p class="kicker">{counted(len(runs), "evaluation")} side by side</p>'
         f'<h1>{text(title)}</h1><p class="lead">{text(convention[:1].upper() + convention[1:])} '
         f"(<code>{text(name)}</code>), with {100 * made['level']:g} % intervals.</p>"
         f'<div class="rivals">{"".join(heroes)}</div>{notes}</header>'
@@ -144,7 +145,7 @@ def _difference(one: Mapping[str, Any], headline: str) -> str:
             f'<td class="loose">{number(told.get("p_value"), 4)}</td><td class="plotted">{drawn}</td></tr>'
         )
     why = f" {one['note']}." if one.get("note") else ""
-    unit = f"{one['groups']:,} {one['unit']}{'s' if one['groups'] != 1 else ''}"
+    unit = counted(one["groups"], one["unit"])
     said = f"On the same {one['images']:,} images, resampling {unit} together.{why}"
     heads = "".join(
         f'<th scope="col"{kind}>{inner}</th>'

@@ -188,7 +188,7 @@ def _report(reader: Reader, out: Path, done: Prepared, as_json: bool) -> None:
         console.note("no subjects are known: --subject-regex takes them from the names, and a split needs them")
     if not reader.licence:
         console.note("no licence is known: --licence says what the images are under")
-    told = [f"{number} {key}{'' if number == 1 else 's'}" for key, number in groups.items() if number]
+    told = [console.counted(number, key) for key, number in groups.items() if number]
     low, high = (f"{width} x {height}" for width, height in (done.smallest, done.largest))
     told.append(f"images of {low}" + ("" if low == high else f" to {high}"))
     console.say(f"{out}: {console.counted(done.records, 'record')}, {', '.join(told)}")

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from manifests.fingerprints import FLIPS, LIMIT, RADIUS, from_texts, near_pairs
 from manifests.leaks import Floats, Ints, Links
-from manifests.manifest import Manifest
+from manifests.manifest import Manifest, is_url
 from manifests.measures import measure
-from manifests.places import is_url
 from masksmith import console, engine, images
 from masksmith.errors import BadInput, EnvironmentFault
 from masksmith.images import Image

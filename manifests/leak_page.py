@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from manifests.audit import Audit
-from manifests.manifest import Manifest
-from manifests.places import is_url
+from manifests.manifest import Manifest, is_url
 from masksmith import files, html, images
 from masksmith.errors import MasksmithError
 from masksmith.images import Image

@@ -83,6 +83,11 @@ class Info:
         )
 
 
+def is_url(path: str) -> bool:
+    """Whether a record's path is an fsspec URL."""
+    return "://" in path
+
+
 class Manifest:
     """A dataset on disk, opened for reading.
 
@@ -176,7 +181,7 @@ class Manifest:
         Raises:
             BadInput: in a tar shard or an object store, so not as a file.
         """
-        if "://" in relative:
+        if is_url(relative):
             fix = f"bring them to disk: masksmith convert {self.folder} --from webdataset --out FOLDER"
             raise BadInput(self.folder, "pictures and masks as files", f"{relative} (a URL)", fix)
         return self.folder / relative
@@ -184,7 +189,7 @@ class Manifest:
     def url(self, path: str) -> str:
         """The fsspec URL of a record's file that is named by one; of a tar beside the manifest, from the root."""
         member, chained, shard = path.partition("::")
-        beside = chained and "://" not in shard
+        beside = chained and not is_url(shard)
         return f"{member}::file://{(self.folder / shard).resolve()}" if beside else path
 
     @property

@@ -11,8 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.manifest import Manifest
-from manifests.places import is_url
+from manifests.manifest import Manifest, is_url
 from manifests.record import IGNORE
 from masksmith import engine, files
 from masksmith.errors import BadInput, EnvironmentFault

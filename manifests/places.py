@@ -11,17 +11,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from manifests.manifest import DATASET, RECORDS, Manifest
+from manifests.manifest import DATASET, RECORDS, Manifest, is_url
 from masksmith.errors import UsageProblem
 
 PATHS_IN_EXTRA = ("alpha", "instances", "motion", "hidden")
 """Keys of ``Record.extra`` that hold paths, besides those that have their digest beside them (``sha256_depth``)."""
 _DIGEST = "sha256_"
-
-
-def is_url(path: str) -> bool:
-    """Whether a record's path is an fsspec URL."""
-    return "://" in path
 
 
 def prefix(old: Path, new: Path) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from manifests.manifest import RECORDS, Manifest, description
-from manifests.places import is_url
+from manifests.manifest import RECORDS, Manifest, description, is_url
 from manifests.record import IGNORE
 from masksmith import files, images
 from masksmith.engine import Engine, Serial, Shard

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksmith import __version__
+from masksmith.console import counted
 from masksmith.images import Image
 
 _LOSSLESS = 101  # a WebP quality above 100
@@ -250,7 +251,7 @@ def pairs(
         note = f"<p>{text(pair.note)}</p>" if pair.note else ""
         blocks.append(f'<section class="card pair"><div>{shots}</div>{note}</section>')
     more = f"; {left_out:,} more are not shown" if left_out else ""
-    said = f"{len(blocks):,} pair{'s' if len(blocks) != 1 else ''}{more}" if blocks else "No pairs"
+    said = f"{counted(len(blocks), 'pair')}{more}" if blocks else "No pairs"
     body = (
         f'<header><p class="kicker">{said}</p><h1>{text(title)}</h1><p class="lead">{text(lead)}</p></header>'
         + "".join(blocks)

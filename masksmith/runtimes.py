@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from masksmith.console import counted
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem, unknown_choice
 from masksmith.exported import Input, Model
 
@@ -219,7 +220,7 @@ def _inputs(
     kinds = sorted(given.kind for given in made)
     if kinds not in (["image"], ["image", "prior"]):
         listed = "; ".join(f"{given.name} {list(given.shape)}" for given in made[:4])
-        found = f"{len(made)} input{'' if len(made) == 1 else 's'} ({listed}{', ...' if len(made) > 4 else ''})"
+        found = f"{counted(len(made), 'input')} ({listed}{', ...' if len(made) > 4 else ''})"
         raise BadInput(
             place, "an image (3 channels) and at most one prior (1 channel)", found, "export it with those inputs"
         )

@@ -170,7 +170,7 @@ def _own_portraits() -> Iterable[Step]:
         ),
         "easyportrait-v1": (
             EASYPORTRAIT,
-            "--classes portrait",
+            "--classes portrait ",
             240,
             "20,000 photos (about 40 GB), fetched under their licence; their folder as --easyportrait, and four to "
             "eight hours of one thread a network",
@@ -180,7 +180,7 @@ def _own_portraits() -> Iterable[Step]:
         yield Step(
             f"{name}/prepare",
             "P",
-            " ".join(filter(None, (f"masksmith prepare {name} --from {folder} --to {name}", options, "--json"))),
+            f"masksmith prepare {name} --from {folder} --to {name} {options}--json",
             30,
             files=(folder,),
             sets=(name,),
@@ -214,6 +214,6 @@ def _own_portraits() -> Iterable[Step]:
 
 def _scale() -> Iterable[Step]:
     yield Step("scaling", "scale", "python -m benchmarks.scaling --json", 60)
-    for look in ("audit whole", "manifest verify whole"):
-        at = f"{WHOLE}/{look.split()[-2]}"
-        yield Step(at, "scale", f"masksmith {look} --json", 1, needs=(WHOLE,), sets=("whole",))
+    for name, command in (("audit", "audit"), ("verify", "manifest verify")):
+        line = f"masksmith {command} {WHOLE} --json"
+        yield Step(f"{WHOLE}/{name}", "scale", line, 1, needs=(WHOLE,), sets=(WHOLE,))

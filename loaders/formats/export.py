@@ -22,7 +22,7 @@ from loaders.formats.form import NO_SPLIT, Item, Place, Whole
 from loaders.formats.rows import ABOUT, INSTANCES, INSTANCES_SHA256, about, instances_path, stem
 from loaders.formats.table import find_format
 from manifests import Manifest, Record
-from manifests.places import is_url
+from manifests.manifest import is_url
 from manifests.record import SPLITS, from_table
 from masksmith import __version__, engine, files
 from masksmith.errors import BadInput, EnvironmentFault, UsageProblem

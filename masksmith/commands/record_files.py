@@ -24,7 +24,9 @@ def local(manifest: Manifest, path: str) -> Iterator[Path]:
         BadInput: it is not there.
         EnvironmentFault: a library that is missing, or no answer.
     """
-    if "://" not in path:
+    from manifests.manifest import is_url
+
+    if not is_url(path):
         yield manifest.path(path)
         return
     import fsspec  # type: ignore[import-untyped]
